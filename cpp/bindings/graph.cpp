@@ -1,0 +1,256 @@
+// The graph and its accounts.
+#include "graph/graph.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+#include "bindings/convert.h"
+#include "bindings/register.h"
+
+namespace netledger::bindings {
+
+namespace {
+
+// A graph, with the lists that its methods fill again and again.
+class PyGraph {
+ public:
+  TensorIndex tensor(std::string_view kind, const py::object& shape, std::string_view dtype_name,
+                     std::string_view name, bool trainable);
+  ScopeIndex scope(ScopeIndex parent, std::string path, std::string module_class,
+                   std::int64_t call) {
+    return graph_.add_scope(parent, std::move(path), std::move(module_class), call);
+  }
+  py::tuple add(std::string_view op_name, const py::object& inputs, const py::object& attributes,
+                const py::object& weights, const py::object& dtypes, std::string_view name,
+                ScopeIndex scope, bool inplace);
+  void claim(TensorIndex tensor, NodeIndex node) { graph_.claim(tensor, node); }
+  void output(const py::args& tensors) {
+    for (const py::handle tensor : tensors) graph_.add_output(tensor.cast<TensorIndex>());
+  }
+  [[nodiscard]] py::object node(NodeIndex index) const;
+  [[nodiscard]] py::object scope_at(ScopeIndex index) const;
+  [[nodiscard]] py::object count() const;
+  [[nodiscard]] const Graph& graph() const noexcept { return graph_; }
+
+ private:
+  void read_tensors(const py::object& sequence, std::vector<TensorIndex>& tensors);
+
+  Graph graph_;
+  Attributes attributes_;
+  std::vector<TensorIndex> inputs_;
+  std::vector<TensorIndex> weights_;
+  std::vector<DTypeIndex> dtypes_;
+};
+
+py::object result_class(const char* name) {
+  return py::module_::import("netledger._results").attr(name);
+}
+
+std::string_view text(std::string_view view) { return view; }
+
+TensorIndex PyGraph::tensor(std::string_view kind, const py::object& shape,
+                            std::string_view dtype_name, std::string_view name, bool trainable) {
+  // Activations are made by layers only.
+  const auto given_kinds = std::span(tensor_kind_names).first(4);
+  const auto found = std::ranges::find(given_kinds, kind);
+  if (found == given_kinds.end()) {
+    throw GraphError("unknown kind of tensor '" + std::string(kind) +
+                     "'; the kinds are input, parameter, buffer, constant");
+  }
+  const DTypeIndex element = dtype(dtype_name);
+  const auto refuse = [&](const std::string& rule) {
+    throw LayerRefused("tensor '" + std::string(name) + "': " + rule, std::string(name),
+                       std::string(kind), rule);
+  };
+  Shape sizes;
+  const IntegerReader reader;
+  for (const py::handle size : shape) {
+    std::optional<Quantity> value;
+    try {
+      value = reader.read(size);
+    } catch (const CountOverflow& overflow) {
+      throw CountOverflow("tensor '" + std::string(name) + "': " + overflow.what());
+    }
+    if (!value) refuse("a size must be an integer, got " + quoted(size));
+    if (sizes.rank() == Shape::maximum_rank) refuse("a tensor has at most 16 dimensions");
+    sizes.append(*value);
+  }
+  return graph_.add_tensor(static_cast<TensorKind>(found - given_kinds.begin()), sizes, element,
+                           name, trainable);
+}
+
+void PyGraph::read_tensors(const py::object& sequence, std::vector<TensorIndex>& tensors) {
+  tensors.clear();
+  const auto fast = py::reinterpret_steal<py::object>(
+      PySequence_Fast(sequence.ptr(), "tensors must be a sequence of indices"));
+  if (!fast) throw py::error_already_set();
+  const Py_ssize_t count = PySequence_Fast_GET_SIZE(fast.ptr());
+  for (Py_ssize_t position = 0; position < count; ++position) {
+    PyObject* item = PySequence_Fast_GET_ITEM(fast.ptr(), position);
+    if (item == Py_None) {
+      tensors.push_back(absent);
+      continue;
+    }
+    const long long index = PyLong_AsLongLong(item);
+    if (index == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();
+    if (index < 0 || index >= static_cast<long long>(graph_.tensor_count())) {
+      throw GraphError("the graph has no tensor " + std::to_string(index) + "; it has " +
+                       std::to_string(graph_.tensor_count()));
+    }
+    tensors.push_back(static_cast<TensorIndex>(index));
+  }
+}
+
+py::tuple PyGraph::add(std::string_view op_name, const py::object& inputs,
+                       const py::object& attributes, const py::object& weights,
+                       const py::object& dtypes, std::string_view name, ScopeIndex scope,
+                       bool inplace) {
+  const Op& op = operation(op_name);
+  graph_.check_scope(scope);
+  read_tensors(inputs, inputs_);
+  if (std::ranges::find(inputs_, absent) != inputs_.end()) {
+    throw GraphError("an input cannot be None");
+  }
+  weights_.clear();
+  if (!weights.is_none()) read_tensors(weights, weights_);
+  dtypes_.clear();
+  if (py::isinstance<py::str>(dtypes)) {
+    dtypes_.push_back(dtype(dtypes.cast<std::string_view>()));
+  } else if (!dtypes.is_none()) {
+    for (const py::handle entry : dtypes) dtypes_.push_back(dtype(entry.cast<std::string_view>()));
+  }
+  const Placement placement{.weights = weights_,
+                            .explicit_weights = !weights.is_none(),
+                            .dtypes = dtypes_,
+                            .name = text(name),
+                            .scope = scope,
+                            .inplace = inplace};
+  IntegerReader reader;
+  std::optional<std::string> refusal;
+  try {
+    refusal = read_attributes(op, attributes, reader, attributes_);
+  } catch (const CountOverflow& overflow) {
+    graph_.refuse_overflow(op, inputs_, placement, overflow.what());
+  }
+  if (refusal) graph_.refuse(op, inputs_, placement, *refusal);
+  const Outputs outputs = graph_.add(op, inputs_, attributes_, placement);
+  py::tuple result(outputs.count);
+  for (std::uint32_t index = 0; index < outputs.count; ++index) {
+    result[index] = py::int_(outputs.first + index);
+  }
+  return result;
+}
+
+py::tuple python_tensors(std::span<const TensorIndex> tensors) {
+  py::tuple result(tensors.size());
+  for (std::size_t index = 0; index < tensors.size(); ++index) {
+    result[index] = tensors[index] == absent ? py::object(py::none())
+                                             : py::object(py::int_(tensors[index]));
+  }
+  return result;
+}
+
+py::object PyGraph::node(NodeIndex index) const {
+  const Outputs outputs = graph_.outputs(index);
+  py::tuple output_indices(outputs.count);
+  for (std::uint32_t position = 0; position < outputs.count; ++position) {
+    output_indices[position] = py::int_(outputs.first + position);
+  }
+  return result_class("Node")(index, std::string(graph_.op(index).name), graph_.name(index),
+                              graph_.scope(index), python_tensors(graph_.inputs(index)),
+                              python_tensors(graph_.weights(index)), output_indices,
+                              python_attributes(graph_.attributes(index)), graph_.inplace(index));
+}
+
+py::object PyGraph::scope_at(ScopeIndex index) const {
+  graph_.check_scope(index);
+  const Scope& scope = graph_.scopes()[index];
+  return result_class("Scope")(scope.parent, scope.path, scope.module_class, scope.call);
+}
+
+py::object PyGraph::count() const {
+  Counts counts;
+  {
+    const py::gil_scoped_release release;
+    counts = netledger::count(graph_);
+  }
+  py::dict columns;
+  py::dict totals;
+  for (std::size_t metric = 0; metric < metric_count; ++metric) {
+    const py::str name{std::string(metric_names[metric])};
+    const std::vector<std::int64_t>& column = counts.columns[metric];
+    columns[name] =
+        py::array_t<std::int64_t>(static_cast<py::ssize_t>(column.size()), column.data());
+    totals[name] = python_int(counts.totals[metric]);
+  }
+  return result_class("Counts")(columns, totals, python_int(counts.peak_memory));
+}
+
+std::string kind_name(TensorKind kind) {
+  return std::string(tensor_kind_names[static_cast<std::size_t>(kind)]);
+}
+
+}  // namespace
+
+void register_graph(py::module_& module) {
+  py::class_<PyGraph>(
+      module, "Graph",
+      "Layers in topological order; every layer is propagated and counted as it is added.")
+      .def(py::init<>())
+      .def("tensor", &PyGraph::tensor, py::arg("kind"), py::arg("shape"),
+           py::arg("dtype") = "float32", py::arg("name") = "", py::arg("trainable") = true,
+           "Add a tensor that no layer makes and return its index.")
+      .def("scope", &PyGraph::scope, py::arg("parent"), py::arg("path"), py::arg("module_class"),
+           py::arg("call") = 0, "Enter one call of a module, inside another scope; 0 is the root.")
+      .def("add", &PyGraph::add, py::arg("op"), py::arg("inputs"),
+           py::arg("attributes") = py::none(), py::kw_only(), py::arg("weights") = py::none(),
+           py::arg("dtype") = py::none(), py::arg("name") = "", py::arg("scope") = 0,
+           py::arg("inplace") = false,
+           "Add a layer: propagate its shapes, count it, return the indices of its outputs.")
+      .def("claim", &PyGraph::claim, py::arg("tensor"), py::arg("node"),
+           "Count a parameter or buffer that no layer reads at this node.")
+      .def("output", &PyGraph::output,
+           "Mark tensors as outputs of the model: they stay alive until the end.")
+      .def("__len__", [](const PyGraph& self) { return self.graph().node_count(); })
+      .def("node", &PyGraph::node, py::arg("index"), "The node of that index.")
+      .def("scope_at", &PyGraph::scope_at, py::arg("index"), "The scope of that index.")
+      .def(
+          "shape",
+          [](const PyGraph& self, TensorIndex tensor) {
+            return python_sizes(self.graph().shape(tensor).sizes());
+          },
+          py::arg("tensor"), "The sizes of a tensor.")
+      .def(
+          "dtype",
+          [](const PyGraph& self, TensorIndex tensor) {
+            return std::string(dtypes[self.graph().dtype(tensor)].name);
+          },
+          py::arg("tensor"), "The element type of a tensor.")
+      .def(
+          "kind",
+          [](const PyGraph& self, TensorIndex tensor) {
+            return kind_name(self.graph().kind(tensor));
+          },
+          py::arg("tensor"), "What a tensor is: input, parameter, buffer, constant or activation.")
+      .def(
+          "tensor_name",
+          [](const PyGraph& self, TensorIndex tensor) { return self.graph().tensor_name(tensor); },
+          py::arg("tensor"), "The name a tensor was given.")
+      .def(
+          "is_claimed",
+          [](const PyGraph& self, TensorIndex tensor) { return self.graph().is_claimed(tensor); },
+          py::arg("tensor"), "Whether a parameter or buffer is counted at some node already.")
+      .def_property_readonly(
+          "outputs", [](const PyGraph& self) { return python_tensors(self.graph().outputs()); },
+          "The tensors marked as outputs.")
+      .def("count", &PyGraph::count,
+           "The account of every layer, exact totals, and the peak memory.");
+}
+
+}  // namespace netledger::bindings

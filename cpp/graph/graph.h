@@ -1,0 +1,252 @@
+// Graph: layers in topological order. Every layer is propagated and counted as it is added.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "graph/arena.h"
+#include "graph/dtype.h"
+#include "graph/shape.h"
+#include "ops/layer.h"
+#include "ops/op.h"
+#include "quantity/program.h"
+
+namespace netledger {
+
+// A graph that is used in a way it does not allow: an unknown op, tensor, node, scope or dtype.
+class GraphError : public std::invalid_argument {
+ public:
+  using std::invalid_argument::invalid_argument;
+};
+
+// A layer, or a tensor, that its rule refuses; says which one.
+class LayerRefused : public std::invalid_argument {
+ public:
+  LayerRefused(const std::string& message, std::string layer_name, std::string op_name,
+               std::string broken_rule)
+      : std::invalid_argument(message),
+        layer(std::move(layer_name)),
+        op(std::move(op_name)),
+        rule(std::move(broken_rule)) {}
+  std::string layer;
+  std::string op;
+  std::string rule;
+};
+
+enum class Metric : std::uint8_t {
+  params,
+  trainable_params,
+  buffers,
+  macs,
+  flops,
+  activations,
+  outputs,
+  memory_access,
+  memory_access_bytes,
+};
+inline constexpr std::size_t metric_count = 9;
+inline constexpr std::array<std::string_view, metric_count> metric_names = {
+    "params",      "trainable_params", "buffers",       "macs", "flops",
+    "activations", "outputs",          "memory_access", "memory_access_bytes"};
+
+enum class TensorKind : std::uint8_t { input, parameter, buffer, constant, activation };
+inline constexpr std::array<std::string_view, 5> tensor_kind_names = {"input", "parameter", "buffer",
+                                                                      "constant", "activation"};
+
+using TensorIndex = std::uint32_t;
+using NodeIndex = std::uint32_t;
+using ScopeIndex = std::uint32_t;
+// In a list of weights: the layer goes without this one.
+inline constexpr TensorIndex absent = 0xFFFFFFFFU;
+
+// One call of a module.
+struct Scope {
+  ScopeIndex parent;
+  std::string path;
+  std::string module_class;
+  std::int64_t call;
+};
+
+// What is said of a layer besides its op, inputs and attributes.
+struct Placement {
+  // Explicit weights in the rule's order; when there are none the layer owns its weights.
+  std::span<const TensorIndex> weights = {};
+  bool explicit_weights = false;
+  // Element type of every output, or one for all; the first input's when empty.
+  std::span<const DTypeIndex> dtypes = {};
+  std::string_view name = {};
+  ScopeIndex scope = 0;
+  bool inplace = false;
+};
+
+// The outputs of a layer: neighbours.
+struct Outputs {
+  TensorIndex first;
+  std::uint32_t count;
+};
+
+using Account = std::array<Quantity, metric_count>;
+
+class Graph {
+ public:
+  Graph();
+
+  TensorIndex add_tensor(TensorKind kind, const Shape& shape, DTypeIndex dtype = float32,
+                         std::string_view name = {}, bool trainable = true);
+  ScopeIndex add_scope(ScopeIndex parent, std::string path, std::string module_class,
+                       std::int64_t call);
+  // Fills in the defaults of `attributes`, applies the op's rule, counts. A refused layer leaves
+  // the graph as it was.
+  Outputs add(const Op& op, std::span<const TensorIndex> inputs, Attributes& attributes,
+              const Placement& placement = {});
+  // Refuses a layer whose attributes cannot even be read, as `add` would refuse it.
+  [[noreturn]] void refuse(const Op& op, std::span<const TensorIndex> inputs,
+                           const Placement& placement, const std::string& rule) const;
+  [[noreturn]] void refuse_overflow(const Op& op, std::span<const TensorIndex> inputs,
+                                    const Placement& placement, std::string_view rule) const;
+  // Counts a parameter or buffer that no layer reads at this node.
+  void claim(TensorIndex tensor, NodeIndex node);
+  void add_output(TensorIndex tensor);
+
+  [[nodiscard]] Program& program() noexcept { return *program_; }
+
+  [[nodiscard]] std::size_t node_count() const noexcept { return nodes_.size(); }
+  [[nodiscard]] std::size_t tensor_count() const noexcept { return tensors_.size(); }
+  [[nodiscard]] const std::vector<Scope>& scopes() const noexcept { return scopes_; }
+  [[nodiscard]] const std::vector<TensorIndex>& outputs() const noexcept { return model_outputs_; }
+
+  [[nodiscard]] Shape shape(TensorIndex tensor) const;
+  [[nodiscard]] DTypeIndex dtype(TensorIndex tensor) const { return at(tensor).dtype; }
+  [[nodiscard]] TensorKind kind(TensorIndex tensor) const { return at(tensor).kind; }
+  [[nodiscard]] bool is_claimed(TensorIndex tensor) const { return at(tensor).claimed; }
+  // The tensor whose memory it shares; itself if none.
+  [[nodiscard]] TensorIndex storage(TensorIndex tensor) const { return at(tensor).storage; }
+  // Memory of a tensor of constant sizes, in bytes.
+  [[nodiscard]] __int128 bytes(TensorIndex tensor) const {
+    return static_cast<__int128>(at(tensor).elements) * dtypes[at(tensor).dtype].itemsize;
+  }
+  [[nodiscard]] const std::string& tensor_name(TensorIndex tensor) const {
+    return names_[at(tensor).name];
+  }
+
+  [[nodiscard]] const Op& op(NodeIndex node) const { return operations()[node_at(node).op]; }
+  [[nodiscard]] const std::string& name(NodeIndex node) const { return names_[node_at(node).name]; }
+  [[nodiscard]] ScopeIndex scope(NodeIndex node) const { return node_at(node).scope; }
+  [[nodiscard]] bool inplace(NodeIndex node) const { return node_at(node).inplace; }
+  [[nodiscard]] std::span<const TensorIndex> inputs(NodeIndex node) const;
+  [[nodiscard]] std::span<const TensorIndex> weights(NodeIndex node) const;
+  [[nodiscard]] Outputs outputs(NodeIndex node) const;
+  [[nodiscard]] Attributes attributes(NodeIndex node) const;
+  [[nodiscard]] Account account(NodeIndex node) const;
+
+  void check_tensor(TensorIndex tensor) const;
+  void check_node(NodeIndex node) const;
+  void check_scope(ScopeIndex scope) const;
+
+ private:
+  friend struct Counts count(const Graph& graph);
+
+  // A Quantity in eight bytes: a constant is itself, an expression is stored below every constant.
+  using Word = std::int64_t;
+
+  struct Tensor {
+    Word elements;
+    std::uint32_t sizes;  // where its sizes stand
+    TensorIndex storage;  // the tensor whose memory it shares; itself if none
+    std::uint32_t name;
+    std::uint8_t rank;
+    DTypeIndex dtype;
+    TensorKind kind;
+    bool trainable : 1;
+    bool claimed : 1;
+  };
+
+  struct Node {
+    std::array<Word, metric_count> account;
+    std::uint32_t links;  // where its inputs and weights stand
+    std::uint32_t input_count;
+    std::uint32_t attributes;
+    TensorIndex first_output;
+    std::uint32_t output_count;
+    std::uint32_t name;
+    ScopeIndex scope;
+    std::uint16_t weight_count;
+    std::uint16_t op;
+    bool inplace;
+  };
+
+  [[nodiscard]] static Word store(const Quantity& quantity) noexcept;
+  [[nodiscard]] Quantity load(Word word) const noexcept;
+  [[nodiscard]] const Tensor& at(TensorIndex tensor) const {
+    check_tensor(tensor);
+    return tensors_[tensor];
+  }
+  [[nodiscard]] const Node& node_at(NodeIndex node) const {
+    check_node(node);
+    return nodes_[node];
+  }
+  void load_shape(const Tensor& tensor, Shape& shape) const;
+  [[nodiscard]] std::uint32_t store_sizes(const Shape& shape, const Tensor* like);
+  [[nodiscard]] std::uint32_t store_attributes(const Attributes& attributes);
+  [[nodiscard]] std::uint32_t store_name(std::string_view name);
+  [[nodiscard]] TensorIndex append_tensor(const Tensor& tensor);
+
+  void apply_rule(const Op& op, std::span<const TensorIndex> inputs, Attributes& attributes,
+                  const Placement& placement);
+  void check_weights(const Placement& placement) const;
+  [[nodiscard]] Account account_of(const Op& op, std::span<const TensorIndex> inputs,
+                                   const Placement& placement, DTypeIndex first_dtype) const;
+  void add_unclaimed(std::span<const TensorIndex> tensors, std::size_t before, Account& account,
+                     std::span<const TensorIndex> earlier) const;
+  [[nodiscard]] DTypeIndex output_dtype(std::span<const TensorIndex> inputs,
+                                        const Placement& placement, std::size_t output) const;
+  [[nodiscard]] std::string label(const Op& op, const Placement& placement) const;
+  [[nodiscard]] std::string describe(const Op& op, const std::string& label,
+                                     std::span<const TensorIndex> inputs,
+                                     std::string_view rule) const;
+
+  std::unique_ptr<Program> program_;
+  Arena<Tensor> tensors_;
+  Arena<Node> nodes_;
+  Arena<Word> sizes_;
+  Arena<Word> attribute_words_;
+  Arena<TensorIndex> links_;
+  // Where recently stored attributes stand, by hash: layers that repeat share theirs.
+  std::vector<std::uint32_t> recent_attributes_;
+  std::vector<Word> attribute_scratch_;
+  std::vector<std::string> names_;
+  std::vector<Scope> scopes_;
+  std::vector<TensorIndex> model_outputs_;
+  // The layer being added: kept so that its memory is reused.
+  Layer layer_;
+};
+
+// The sentence of a refused layer: its name (if any), its op, the rule it breaks, its input shapes.
+[[nodiscard]] std::string describe_layer(const Op& op, std::string_view label,
+                                         std::string_view shapes, std::string_view rule);
+
+// What the layers of a graph without variables cost.
+struct Counts {
+  std::array<std::vector<std::int64_t>, metric_count> columns;
+  // Sums of 64-bit columns: 128 bits hold them all.
+  std::array<__int128, metric_count> totals{};
+  __int128 peak_memory = 0;
+};
+
+// One row per node. Throws GraphError if a count is an expression.
+[[nodiscard]] Counts count(const Graph& graph);
+
+// The largest sum of the activations alive at once, over the layers, in bytes. A storage lives
+// from the layer that makes it (inputs: from the start) to the last layer that reads it or a view
+// of it; outputs of the model live to the end.
+[[nodiscard]] __int128 peak_memory(const Graph& graph);
+
+}  // namespace netledger

@@ -1,0 +1,97 @@
+// The attributes of a layer: what each op accepts, and the values that one layer was given.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "quantity/quantity.h"
+
+namespace netledger {
+
+enum class AttributeKind : std::uint8_t {
+  integer,   // one Quantity
+  integers,  // a sequence of Quantities; one integer stands for a sequence of length one
+  flag,      // true or false
+  choice,    // one of a list of words
+  text,      // any string
+};
+
+// What an attribute is when the caller leaves it out.
+enum class Otherwise : std::uint8_t {
+  required,  // an error
+  none,      // not given: None in Python
+  value,     // `fallback`
+};
+
+struct AttributeSpec {
+  std::string_view name;
+  AttributeKind kind;
+  Otherwise otherwise = Otherwise::required;
+  std::int64_t fallback = 0;              // for integer, integers (length one), flag, choice (index)
+  std::span<const std::string_view> choices = {};  // for choice; for integers: words it takes too
+};
+
+// The values of one layer's attributes, in the order of its op's AttributeSpecs. Each is a sequence
+// of Quantities: an integer, flag or choice has one, an attribute that is not given has none.
+//
+// Made to be reused: `reset` keeps the memory of the layer before.
+class Attributes {
+ public:
+  static constexpr std::size_t maximum_count = 12;
+
+  Attributes() = default;
+  explicit Attributes(std::span<const AttributeSpec> specs) { reset(specs); }
+  void reset(std::span<const AttributeSpec> specs);
+
+  // Each attribute may be set once; those that are left out take their defaults in `complete`.
+  void set(std::size_t slot, std::span<const Quantity> values);
+  void set(std::size_t slot, std::initializer_list<Quantity> values) {
+    set(slot, std::span(values.begin(), values.size()));
+  }
+  // A word where numbers could stand, as padding="same"; an index into the choices.
+  void set_word(std::size_t slot, std::size_t word);
+  void set_text(std::size_t slot, std::string text);
+  void set_none(std::size_t slot);
+  // Fills in defaults. Returns the first required attribute without a value, or the number of
+  // attributes when there is none.
+  [[nodiscard]] std::size_t complete();
+
+  [[nodiscard]] std::span<const AttributeSpec> specs() const noexcept { return specs_; }
+  // Index of the attribute of that name, or the number of attributes.
+  [[nodiscard]] std::size_t find(std::string_view name) const;
+  [[nodiscard]] bool is_set(std::size_t slot) const { return slots_[slot].set; }
+
+  [[nodiscard]] std::span<const Quantity> values(std::size_t slot) const {
+    return std::span(values_).subspan(slots_[slot].offset, slots_[slot].length);
+  }
+  [[nodiscard]] bool is_none(std::size_t slot) const { return slots_[slot].none; }
+  [[nodiscard]] bool is_word(std::size_t slot) const { return slots_[slot].word >= 0; }
+  [[nodiscard]] std::string_view word(std::size_t slot) const;
+  [[nodiscard]] std::size_t word_index(std::size_t slot) const {
+    return static_cast<std::size_t>(slots_[slot].word);
+  }
+  [[nodiscard]] const std::string& text(std::size_t slot) const {
+    return texts_[slots_[slot].offset];
+  }
+
+ private:
+  struct Slot {
+    std::uint32_t offset = 0;
+    std::uint32_t length = 0;
+    std::int16_t word = -1;
+    bool set = false;
+    bool none = false;
+  };
+  std::span<const AttributeSpec> specs_;
+  std::array<Slot, maximum_count> slots_{};
+  std::vector<Quantity> values_;
+  std::vector<std::string> texts_;
+};
+
+}  // namespace netledger

@@ -1,0 +1,85 @@
+"""netledger tells what a neural network costs, exactly.
+
+`count` counts one torch module; `Graph` and the layer functions (`conv2d`, `linear`, ...) build a
+network without torch; `formulas` is the closed form of every layer. Every number is an int, in the
+``textbook`` convention unless another is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from netledger._implementation import build_config, operations
+from netledger._version import __version__
+from netledger.errors import (
+    CountOverflowError,
+    DataDependentError,
+    LayerError,
+    NetledgerError,
+    TargetError,
+    TraceError,
+    UnsupportedWarning,
+)
+
+if TYPE_CHECKING:
+    from netledger import compiled, formulas
+    from netledger.graph import Graph, Tensor
+    from netledger.layers import *  # noqa: F403
+    from netledger.ledger import Ledger, Row
+    from netledger.torch import Input, count, from_torch
+
+# Found when they are first asked for: importing netledger costs little more than numpy.
+_HOMES = {
+    "Graph": "netledger.graph",
+    "Tensor": "netledger.graph",
+    "Ledger": "netledger.ledger",
+    "Row": "netledger.ledger",
+    "Input": "netledger.torch",
+    "count": "netledger.torch",
+    "from_torch": "netledger.torch",
+}
+_MODULES = ("compiled", "formulas", "layers")
+
+__all__ = [
+    "CountOverflowError",
+    "DataDependentError",
+    "Graph",
+    "Input",
+    "LayerError",
+    "Ledger",
+    "NetledgerError",
+    "Row",
+    "TargetError",
+    "Tensor",
+    "TraceError",
+    "UnsupportedWarning",
+    "__version__",
+    "build_config",
+    "compiled",
+    "count",
+    "formulas",
+    "from_torch",
+    "operations",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"netledger.{name}")
+    if name in _HOMES:
+        found = getattr(importlib.import_module(_HOMES[name]), name)
+    elif name.startswith("_"):
+        raise AttributeError(f"module 'netledger' has no attribute {name!r}")
+    else:
+        layers = importlib.import_module("netledger.layers")
+        if name not in layers.__all__:
+            raise AttributeError(f"module 'netledger' has no attribute {name!r}")
+        found = getattr(layers, name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    layers = importlib.import_module("netledger.layers")
+    return sorted({*__all__, *layers.__all__})

@@ -1,0 +1,11 @@
+"""The plain-Python twin of the compiled core: the same classes, errors and numbers, slow and plain.
+
+Set ``NETLEDGER_IMPLEMENTATION=pure`` to run on it.
+"""
+
+from __future__ import annotations
+
+from netledger._pure.graph import Graph
+from netledger._pure.operations import build_config, evaluate_layer, operations
+
+__all__ = ["Graph", "build_config", "evaluate_layer", "operations"]
