@@ -36,6 +36,11 @@ class PyGraph {
   [[nodiscard]] py::object node(NodeIndex index) const;
   [[nodiscard]] py::object scope_at(ScopeIndex index) const;
   [[nodiscard]] py::object count() const;
+  [[nodiscard]] std::vector<ScopeIndex> node_scopes() const {
+    std::vector<ScopeIndex> scopes(graph_.node_count());
+    for (NodeIndex node = 0; node < scopes.size(); ++node) scopes[node] = graph_.scope(node);
+    return scopes;
+  }
   [[nodiscard]] const Graph& graph() const noexcept { return graph_; }
 
  private:
@@ -246,6 +251,10 @@ void register_graph(py::module_& module) {
           "is_claimed",
           [](const PyGraph& self, TensorIndex tensor) { return self.graph().is_claimed(tensor); },
           py::arg("tensor"), "Whether a parameter or buffer is counted at some node already.")
+      .def(
+          "unclaimed", [](const PyGraph& self) { return self.graph().unclaimed(); },
+          "The parameters and buffers that no node counts.")
+      .def("node_scopes", &PyGraph::node_scopes, "The scope of every node.")
       .def_property_readonly(
           "outputs", [](const PyGraph& self) { return python_tensors(self.graph().outputs()); },
           "The tensors marked as outputs.")

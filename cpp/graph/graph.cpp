@@ -408,6 +408,16 @@ void Graph::claim(TensorIndex tensor, NodeIndex node) {
   tensors_[tensor].claimed = true;
 }
 
+std::vector<TensorIndex> Graph::unclaimed() const {
+  std::vector<TensorIndex> result;
+  for (std::size_t index = 0; index < tensors_.size(); ++index) {
+    const Tensor& tensor = tensors_[index];
+    const bool owned = tensor.kind == TensorKind::parameter || tensor.kind == TensorKind::buffer;
+    if (owned && !tensor.claimed) result.push_back(static_cast<TensorIndex>(index));
+  }
+  return result;
+}
+
 std::string Graph::label(const Op& op, const Placement& placement) const {
   if (!placement.name.empty()) return std::string(placement.name);
   const std::string& path = scopes_[placement.scope].path;

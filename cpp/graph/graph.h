@@ -116,6 +116,9 @@ class Graph {
   void claim(TensorIndex tensor, NodeIndex node);
   void add_output(TensorIndex tensor);
 
+  // The parameters and buffers that no node counts.
+  [[nodiscard]] std::vector<TensorIndex> unclaimed() const;
+
   [[nodiscard]] Program& program() noexcept { return *program_; }
 
   [[nodiscard]] std::size_t node_count() const noexcept { return nodes_.size(); }

@@ -204,6 +204,18 @@ class Graph:
         self._check_tensor(tensor)
         return self._tensors[tensor].claimed
 
+    def unclaimed(self) -> list[int]:
+        """The parameters and buffers that no node counts."""
+        return [
+            index
+            for index, tensor in enumerate(self._tensors)
+            if tensor.kind in ("parameter", "buffer") and not tensor.claimed
+        ]
+
+    def node_scopes(self) -> list[int]:
+        """The scope of every node."""
+        return [node.scope for node in self._nodes]
+
     @property
     def outputs(self) -> tuple[int, ...]:
         """The tensors marked as outputs."""

@@ -1,0 +1,506 @@
+"""Runs a module's Python and records its layers; the engine propagates the shapes.
+
+A dispatch mode under ``torch.inference_mode()`` sees every operation whole (a linear, a batch norm,
+an attention). Its handler in `netledger.torch.aten` adds a layer to the graph, and the caller gets
+a `TracedTensor` of the shape that the rule book gives. No kernel runs on the module's tensors.
+
+Small tensors that depend on no input and no parameter (positions, masks) are computed for real, so
+that control flow on them can be followed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from torch._C import _InferenceMode as InferenceMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from netledger._implementation import Engine
+from netledger.errors import DataDependentError, NetledgerError, TraceError
+from netledger.torch._inputs import Input, check_shape, is_shape, torch_dtype
+from netledger.torch._state import ModuleState, walk
+from netledger.torch._tensor import TracedTensor, traced
+
+__all__ = ["Tracer", "trace"]
+
+#: Constants with more elements than this are not computed, only their shapes.
+_LARGEST_CONSTANT = 1 << 20
+
+DTYPE_NAMES: dict[torch.dtype, str] = {
+    dtype: str(dtype).removeprefix("torch.")
+    for dtype in vars(torch).values()
+    if isinstance(dtype, torch.dtype)
+}
+
+Handler = Callable[..., Any]
+
+
+class Tracer(TorchDispatchMode):
+    """One trace of one module.
+
+    Attributes:
+        engine: the graph being built.
+        scope: the module call that layers are added to.
+        device: where the traced tensors claim to be: with the module's parameters.
+        unsupported: operations without a rule, counted as opaque layers, and how often.
+    """
+
+    def __init__(self, module: nn.Module, handlers: dict[Any, Handler]) -> None:
+        super().__init__()
+        self.engine = Engine()
+        self.scope = 0
+        self.unsupported: dict[str, int] = {}
+        self._handlers = handlers
+        self._module = module
+        self._paths: dict[int, tuple[str, str]] = {}
+        self._calls: dict[int, int] = {}
+        self._indices: dict[int, int] = {}
+        # Keeps alive what `_indices` knows by identity.
+        self._alive: list[Any] = []
+        # The exception that left a module last, and the innermost module call it left.
+        self.failed: BaseException | None = None
+        self.failed_scope = 0
+        # The path of the module that owns a parameter or buffer, by its tensor.
+        self._owners: dict[int, str] = {}
+        # Storages whose values are not to be trusted: written to by an operation that did not run.
+        self._unknown: set[int] = set()
+        self._model_storages: set[int] | None = None
+        self.modules: list[nn.Module] = []
+        self._scope_paths = [""]
+        self._register_module()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # torch would wrap every call of __torch_dispatch__, and import torch._dynamo for it.
+        return False
+
+    def _register_module(self) -> None:
+        tensor = self.engine.tensor
+        device: torch.device | None = None
+        self._default_dtype: torch.dtype | None = None
+        for path, module in walk(self._module):
+            self.modules.append(module)
+            self._paths[id(module)] = (path, type(module).__name__)
+            prefix = f"{path}." if path else ""
+            for kind, table in (("parameter", module._parameters), ("buffer", module._buffers)):
+                for name, value in table.items():
+                    if value is None or id(value) in self._indices:
+                        continue
+                    try:
+                        shape = tuple(value.shape)
+                    except RuntimeError as error:
+                        raise TraceError(
+                            f"parameter '{prefix}{name}' has no shape yet ({error}): run the lazy "
+                            "module once, or build it with its sizes"
+                        ) from None
+                    index = tensor(
+                        kind,
+                        shape,
+                        DTYPE_NAMES[value.dtype],
+                        prefix + name,
+                        value.requires_grad,
+                    )
+                    self._indices[id(value)] = index
+                    self._alive.append(value)
+                    self._owners[index] = path
+                    if device is None:
+                        device = value.device
+                    if self._default_dtype is None and value.dtype.is_floating_point:
+                        self._default_dtype = value.dtype
+        self.device = device or torch.device("cpu")
+
+    # -- tensors ----------------------------------------------------------------------------------
+
+    def index(self, tensor: torch.Tensor) -> int:
+        """The tensor of the graph that a tensor stands for."""
+        if type(tensor) is TracedTensor:
+            return tensor.index
+        found = self._indices.get(id(tensor))
+        return self._new_constant(tensor) if found is None else found
+
+    def _new_constant(self, tensor: torch.Tensor) -> int:
+        index = self.engine.tensor("constant", tuple(tensor.shape), DTYPE_NAMES[tensor.dtype])
+        self._bind(tensor, index)
+        return index
+
+    def _bind(self, tensor: torch.Tensor, index: int) -> None:
+        self._indices[id(tensor)] = index
+        self._alive.append(tensor)
+
+    def make(self, index: int, dtype: torch.dtype) -> TracedTensor:
+        """A stand-in for a tensor of the graph."""
+        return traced(index, self.engine.shape(index), dtype, self.device)
+
+    def constant(self, shape: Iterable[int], dtype: torch.dtype) -> TracedTensor:
+        """A stand-in for a tensor that no layer makes and whose values are not known."""
+        index = self.engine.tensor("constant", tuple(shape), DTYPE_NAMES[dtype])
+        return self.make(index, dtype)
+
+    def add(
+        self,
+        op: str,
+        inputs: Iterable[torch.Tensor],
+        attributes: dict[str, Any] | None = None,
+        *,
+        weights: list[torch.Tensor | None] | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> Any:
+        """Add a layer and return stand-ins for its outputs: one tensor, or a tuple of several.
+
+        The outputs have the dtype of the first input unless another is given.
+        """
+        tensors = list(inputs)
+        index = self.index
+        chosen = None
+        if weights is not None:
+            chosen = [None if weight is None else index(weight) for weight in weights]
+        result = dtype or tensors[0].dtype
+        outputs = self.engine.add(
+            op,
+            [index(tensor) for tensor in tensors],
+            attributes,
+            weights=chosen,
+            dtype=DTYPE_NAMES[result],
+            scope=self.scope,
+        )
+        if len(outputs) == 1:
+            return self.make(outputs[0], result)
+        return tuple(self.make(output, result) for output in outputs)
+
+    def add_inplace(
+        self, op: str, inputs: list[torch.Tensor], attributes: dict[str, Any] | None = None
+    ) -> Any:
+        """Add a layer whose output takes the place of its first input; return that tensor."""
+        target = inputs[0]
+        (output,) = self.engine.add(
+            op,
+            [self.index(tensor) for tensor in inputs],
+            attributes,
+            scope=self.scope,
+            inplace=True,
+        )
+        if self.engine.shape(output) != tuple(target.shape):
+            raise TraceError(
+                f"{self.where()}: {op} in place cannot turn {tuple(target.shape)} into "
+                f"{self.engine.shape(output)}"
+            )
+        self.overwrite(target, output)
+        return target
+
+    def overwrite(self, target: torch.Tensor, index: int | None = None) -> None:
+        """Note that a tensor now holds something else, of which the values are not known."""
+        if type(target) is TracedTensor:
+            if index is not None:
+                target.index = index
+            return
+        if index is not None:
+            self._bind(target, index)
+        self._unknown.add(_storage(target))
+
+    def is_known(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor's values may be read: it depends on no input and no parameter."""
+        if isinstance(tensor, TracedTensor | nn.Parameter) or tensor.is_meta:
+            return False
+        return not (self._unknown and _storage(tensor) in self._unknown)
+
+    # -- operations -------------------------------------------------------------------------------
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        handler = self._handlers.get(func) or self._find_handler(func)
+        if types:
+            if type(args[0]) is TracedTensor and args[0].ordinary:
+                return self._ordinary(handler, args, kwargs or {})
+            return handler(self, *args, **kwargs) if kwargs else handler(self, *args)
+        return self._without_activations(func, handler, args, kwargs or {})
+
+    def _without_activations(
+        self, func: Any, handler: Handler, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """An operation on constants, buffers and parameters only: computed where that is safe."""
+        tensors = list(_tensors((args, kwargs)))
+        if not tensors:
+            return self._factory(func, args, kwargs)
+        if not all(map(self.is_known, tensors)):
+            return self._ordinary(handler, args, kwargs)
+        mutable = func._schema.is_mutable
+        if mutable and self._belongs_to_model(args[0]):
+            # The module's buffers are never written to: from here on their values are unknown.
+            self._unknown.add(_storage(args[0]))
+            return handler(self, *args, **kwargs)
+        answer = handler(self, *args, **kwargs)
+        recorded = list(_tensors(answer))
+        if mutable:
+            value = func(*args, **kwargs)
+            self._unknown.discard(_storage(args[0]))
+            return value
+        if not recorded or any(type(tensor) is not TracedTensor for tensor in recorded):
+            return answer
+        if sum(tensor.numel() for tensor in recorded) > _LARGEST_CONSTANT:
+            return answer
+        value = func(*args, **self._on_cpu(kwargs))
+        for stand_in, tensor in zip(recorded, _tensors(value), strict=True):
+            self._bind(tensor, stand_in.index)  # type: ignore[attr-defined]
+        return value
+
+    def _ordinary(self, handler: Handler, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Answer with ordinary tensors: torch refuses an inference tensor as a view of another."""
+        with InferenceMode(False):
+            answer = handler(self, *args, **kwargs)
+        for tensor in _tensors(answer):
+            if type(tensor) is TracedTensor:
+                tensor.ordinary = True
+        return answer
+
+    def _factory(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """An operation that makes a tensor out of numbers."""
+        shape_only = func(*args, **{**kwargs, "device": torch.device("meta")})
+        if not isinstance(shape_only, torch.Tensor):
+            return shape_only
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            return self.constant(shape_only.shape, shape_only.dtype)
+        if shape_only.numel() > _LARGEST_CONSTANT:
+            return self.constant(shape_only.shape, shape_only.dtype)
+        return func(*args, **self._on_cpu(kwargs))
+
+    def _on_cpu(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Constants are computed on the CPU when the module is on the meta device."""
+        device = kwargs.get("device")
+        if device is not None and torch.device(device).type == "meta":
+            return {**kwargs, "device": torch.device("cpu")}
+        return kwargs
+
+    def _belongs_to_model(self, tensor: torch.Tensor) -> bool:
+        if self._model_storages is None:
+            self._model_storages = {
+                _storage(value)
+                for module in self.modules
+                for table in (module._parameters, module._buffers)
+                for value in table.values()
+                if value is not None and not value.is_meta
+            }
+        return _storage(tensor) in self._model_storages
+
+    def _find_handler(self, func: Any) -> Handler:
+        from netledger.torch.fallback import fallback
+
+        handler = fallback(func)
+        self._handlers[func] = handler
+        return handler
+
+    # -- modules ----------------------------------------------------------------------------------
+
+    def enter(self, module: nn.Module) -> int:
+        """Open the scope of a module's call; returns the scope to go back to."""
+        outer = self.scope
+        known = self._paths.get(id(module))
+        if known is None:
+            name = type(module).__name__
+            parent = self._scope_paths[outer]
+            known = (f"{parent}.{name}" if parent else name, name)
+            self._paths[id(module)] = known
+            self._alive.append(module)
+        call = self._calls.get(id(module), 0)
+        self._calls[id(module)] = call + 1
+        self.scope = self.engine.scope(outer, known[0], known[1], call)
+        self._scope_paths.append(known[0])
+        return outer
+
+    def where(self, scope_index: int | None = None) -> str:
+        """A module call, the one being traced unless another is given, for messages."""
+        scope = self.engine.scope_at(self.scope if scope_index is None else scope_index)
+        path = scope.path or "the model"
+        return f"{path} ({scope.module_class})" if scope.module_class else path
+
+    def finish(self) -> None:
+        """Count the parameters and buffers that no layer has read, where their module stands."""
+        left = self.engine.unclaimed()
+        if not left:
+            return
+        first_layer: dict[str, int] = {}
+        for node, scope in enumerate(self.engine.node_scopes()):
+            first_layer.setdefault(self._scope_paths[scope], node)
+        uncalled: dict[str, list[int]] = {}
+        for index in left:
+            path = self._owners[index]
+            if path in first_layer:
+                self.engine.claim(index, first_layer[path])
+            else:
+                uncalled.setdefault(path, []).append(index)
+        classes = dict(self._paths.values())
+        for path, indices in uncalled.items():
+            scope = self.engine.scope(0, path, classes[path])
+            self.engine.add("uncalled", indices, scope=scope)
+
+
+def _storage(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+def _tensors(value: Any) -> Iterable[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from _tensors(entry)
+    elif isinstance(value, dict):
+        yield from _tensors(list(value.values()))
+
+
+# -- running a module -----------------------------------------------------------------------------
+
+
+class _ModuleCalls:
+    """Tells the tracer of every module call in this thread, inside a ``with`` block."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+
+    def __enter__(self) -> None:
+        from netledger.torch.leaves import LEAVES
+
+        tracer = self._tracer
+        enter = tracer.enter
+        thread = threading.get_ident()
+        original = nn.Module._call_impl
+        self._original = original
+        leaves = {} if _global_hooks() else LEAVES
+
+        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if threading.get_ident() != thread:
+                return original(module, *args, **kwargs)
+            outer = enter(module)
+            try:
+                leaf = leaves.get(type(module))
+                if (
+                    leaf is not None
+                    and len(args) == 1
+                    and not kwargs
+                    and type(args[0]) is TracedTensor
+                    and _is_plain(module)
+                ):
+                    return leaf(tracer, module, args[0])
+                return original(module, *args, **kwargs)
+            except BaseException as error:
+                if tracer.failed is not error:
+                    tracer.failed, tracer.failed_scope = error, tracer.scope
+                raise
+            finally:
+                tracer.scope = outer
+
+        nn.Module._call_impl = call  # type: ignore[method-assign,assignment]
+
+    def __exit__(self, *exception: object) -> None:
+        nn.Module._call_impl = self._original  # type: ignore[method-assign]
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """Whether a call of the module does what its class says: no hooks, no forward of its own."""
+    attributes = module.__dict__
+    return not (
+        attributes["_forward_hooks"]
+        or attributes["_forward_pre_hooks"]
+        or attributes["_backward_hooks"]
+        or attributes["_backward_pre_hooks"]
+        or "forward" in attributes
+    )
+
+
+def _global_hooks() -> bool:
+    hooks = nn.modules.module
+    return bool(
+        hooks._global_forward_hooks
+        or hooks._global_forward_pre_hooks
+        or hooks._global_backward_hooks
+        or hooks._global_backward_pre_hooks
+    )
+
+
+def trace(module: nn.Module, positional: list[Any], named: dict[str, Any]) -> Tracer:
+    """Trace a module in evaluation mode and return the tracer with its finished graph.
+
+    Raises:
+        LayerError: shapes that a layer does not take.
+        DataDependentError: control flow that depends on values.
+        TraceError: forward raised, or uses something that cannot be followed.
+    """
+    from netledger.torch.aten import HANDLERS
+
+    module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
+    tracer = Tracer(module, HANDLERS)
+    with ModuleState(tracer.modules), InferenceMode(True):
+        args = [_stand_in(tracer, value) for value in positional]
+        kwargs = {name: _stand_in(tracer, value, name) for name, value in named.items()}
+        try:
+            with _ModuleCalls(tracer), tracer:
+                answer = module(*args, **kwargs)
+        except NetledgerError:
+            raise
+        except Exception as error:
+            raise TraceError(
+                f"{tracer.where(tracer.failed_scope)} raised {type(error).__name__} in forward: "
+                f"{error}"
+            ) from error
+    tracer.scope = 0
+    tracer.engine.output(*{tracer.index(tensor): None for tensor in _outputs(answer)})
+    tracer.finish()
+    return tracer
+
+
+def _stand_in(tracer: Tracer, value: Any, name: str = "") -> Any:
+    """What forward gets for an input: a stand-in for a tensor, anything else as it is."""
+    if isinstance(value, Input):
+        dtype = tracer._default_dtype if value.dtype is None else torch_dtype(value.dtype)
+        shape = check_shape(value.shape)
+    elif is_shape(value):
+        dtype = tracer._default_dtype
+        shape = check_shape(value)
+    elif isinstance(value, torch.Tensor):
+        if not (value.is_floating_point() or value.is_complex() or value.is_meta):
+            # Its values are at hand, and masks and indices steer control flow.
+            index = tracer.engine.tensor("input", tuple(value.shape), DTYPE_NAMES[value.dtype], name)
+            tracer._bind(value, index)
+            return value
+        dtype, shape = value.dtype, tuple(value.shape)
+    elif isinstance(value, list | tuple):
+        return type(value)(_stand_in(tracer, entry, name) for entry in value)
+    elif isinstance(value, dict):
+        return {key: _stand_in(tracer, entry, str(key)) for key, entry in value.items()}
+    else:
+        return value
+    dtype = dtype or torch.get_default_dtype()
+    index = tracer.engine.tensor("input", shape, DTYPE_NAMES[dtype], name)
+    return tracer.make(index, dtype)
+
+
+def _outputs(answer: Any, depth: int = 0) -> Iterable[torch.Tensor]:
+    """The tensors in what forward returns: nested sequences, mappings and plain objects."""
+    if isinstance(answer, torch.Tensor):
+        yield answer
+    elif isinstance(answer, list | tuple | set):
+        for entry in answer:
+            yield from _outputs(entry, depth)
+    elif hasattr(answer, "values") and callable(answer.values):
+        for entry in answer.values():
+            yield from _outputs(entry, depth)
+    elif hasattr(answer, "__dict__") and depth < 4 and not isinstance(answer, type | nn.Module):
+        for entry in vars(answer).values():
+            yield from _outputs(entry, depth + 1)
+
+
+def data_dependent(tracer: Tracer, func: Any) -> DataDependentError:
+    """The error for an operation that needs the values of a traced tensor."""
+    return DataDependentError(
+        f"{tracer.where()}: {func} needs the values of a tensor that depends on the input, and "
+        "only shapes are followed. Pass integer and boolean inputs as tensors (their values are "
+        "then used), take the branch out of forward, or count the part behind it on its own."
+    )
