@@ -34,7 +34,7 @@ constexpr AttributeSpec attributes[] = {
     {"vdim", AttributeKind::integer, Otherwise::none},
     {"add_bias_kv", AttributeKind::flag, Otherwise::value, 0},
     {"add_zero_attn", AttributeKind::flag, Otherwise::value, 0},
-    {"batch_first", AttributeKind::flag, Otherwise::value, 1},
+    {"batch_first", AttributeKind::flag, Otherwise::value, 0},
     {"need_weights", AttributeKind::flag, Otherwise::value, 0},
 };
 }  // namespace multi_head

@@ -43,7 +43,11 @@ std::size_t Attributes::complete() {
         set_none(slot);
         break;
       case Otherwise::value:
-        set(slot, {specs_[slot].fallback});
+        if (specs_[slot].kind == AttributeKind::text) {
+          set_text(slot, "");
+        } else {
+          set(slot, {specs_[slot].fallback});
+        }
         break;
     }
   }

@@ -11,8 +11,8 @@ namespace netledger {
 
 namespace {
 
-constexpr std::string_view interpolate_modes[] = {"nearest",   "nearest-exact", "linear", "bilinear",
-                                                  "trilinear", "bicubic",       "area"};
+constexpr std::string_view interpolate_modes[] = {
+    "nearest", "nearest-exact", "linear", "bilinear", "trilinear", "bicubic", "area"};
 constexpr std::string_view grid_sample_modes[] = {"bilinear", "nearest", "bicubic"};
 constexpr std::string_view padding_modes[] = {"zeros", "border", "reflection"};
 
@@ -53,9 +53,8 @@ void interpolate(Layer& layer) {
   for (const WeightedMode& weighted : weighted_modes) {
     if (weighted.name == name) used = weighted;
   }
-  layer.require(spatial == used.spatial,
-                "mode '{}' is for {} spatial dimensions, the input has {}", name, used.spatial,
-                spatial);
+  layer.require(spatial == used.spatial, "mode '{}' is for {} spatial dimensions, the input has {}",
+                name, used.spatial, spatial);
   layer.require(used.taps > 0 || !layer.flag(align_corners),
                 "align_corners is for weighted modes, not for '{}'", name);
   const std::span<const Quantity> sizes = layer.integers(size);

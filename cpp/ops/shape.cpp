@@ -523,8 +523,8 @@ void pad(Layer& layer) {
     }
     if (name == "circular") {
       layer.require(maximum(pair[0], pair[1]) <= size,
-                    "circular padding must not exceed the size {} of dimension {}, got {}", size,
-                    d, pair);
+                    "circular padding must not exceed the size {} of dimension {}, got {}", size, d,
+                    pair);
     }
     y[d] = size + pair[0] + pair[1];
     const std::int64_t smallest = name == "constant" || name == "circular" ? 0 : 1;

@@ -359,7 +359,7 @@ class Ledger:
             metrics: the columns.
             by: "module" for the tree of modules, "op" for one line per kind of layer.
             units: "exact" prints every digit; "auto" does so as long as the table fits `width`,
-                and gives columns from the last one on in thousands, millions, ... where it does not.
+                and else gives columns, from the last one on, in thousands, millions and so on.
             percent: whether params and macs come with their share of the total.
             width: characters that a line should fit in, where possible.
         """

@@ -13,8 +13,24 @@ torch = pytest.importorskip("torch")
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 MACS = 256 * 27
+MYSTERIOUS = """
+import torch
+
+@torch.library.custom_op("netledger_tests::mystery", mutates_args=())
+def mystery(x: torch.Tensor) -> torch.Tensor:
+    return x.clone()
+
+@mystery.register_fake
+def _(x):
+    return torch.empty_like(x)
+
+class Mysterious(torch.nn.Module):
+    def forward(self, x):
+        return mystery(mystery(x) + 1)
+"""
 
 
 def device_of(module: object) -> str:
@@ -55,6 +71,15 @@ class TestOwnModules:
         assert unknown.code == 1
         assert "values" in unknown.err
         assert masked("mask=1,5,1:bol:ones").err == "netledger: error: torch has no dtype 'bol'\n"
+
+    @pytest.mark.filterwarnings("default")
+    def test_operations_without_a_rule(self, run: Callable[..., Any], folder: Path) -> None:
+        (folder / "mysterious.py").write_text(MYSTERIOUS, encoding="utf-8")
+        result = run("count", "mysterious.py:Mysterious", "--input", "2,4")
+        assert result.code == 0
+        assert "UNSUPPORTED: no rule for netledger_tests::mystery (x2)." in result.out
+        assert result.err.startswith("netledger: warning: no rule for netledger_tests::mystery ")
+        assert result.err.count("\n") == 1
 
     def test_built_on_the_meta_device_where_that_works(self) -> None:
         assert device_of(resolve("modules.py:network").build(meta=True)) == "meta"

@@ -106,6 +106,8 @@ STRICTER = (
     r"a tensor has at most 16 dimensions",
     # Cropped to nothing in one dimension but not in all of them.
     r"padding .* leaves 0 elements of dimension",
+    # Next to a size of 0, torch expands to negative sizes.
+    r"a size must not be negative, got -[2-9]",
 )
 #: torch checks less of layers that have nothing to do.
 STRICTER_WHEN_EMPTY = (
@@ -113,6 +115,7 @@ STRICTER_WHEN_EMPTY = (
     r"dim -?\d+ is out of range",
     r"a number of repeats must not be negative",
     r"the index must have as many dimensions as the",
+    r"size \d+ is not divisible by downscale_factor",
 )
 
 

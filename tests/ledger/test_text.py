@@ -23,7 +23,11 @@ def body(text: str) -> tuple[list[str], list[str], str]:
     """Headings, lines and the totals of a printed table."""
     lines = text.splitlines()
     rules = [place for place, line in enumerate(lines) if line and set(line) == {"-"}]
-    return lines[2 : rules[0]], lines[rules[0] + 1 : rules[1]], lines[rules[1] + 1]
+    return (
+        lines[lines.index("") + 1 : rules[0]],
+        lines[rules[0] + 1 : rules[1]],
+        lines[rules[1] + 1],
+    )
 
 
 def figures(line: str, columns: int) -> list[Fraction]:
@@ -96,6 +100,10 @@ class TestContent:
         assert str(small).startswith(
             "Net: 2.83 K params (2.56 K frozen), 27.90 KMACs, 56.58 KFLOPs\n"
         )
+
+    def test_a_long_title_is_wrapped(self, small: Ledger) -> None:
+        small.title = "a model of " + ", ".join(["one shape"] * 20)
+        assert all(len(line) <= 100 for line in str(small).splitlines())
 
     def test_shared_modules_are_marked(self, small: Ledger) -> None:
         assert re.search(r"^  0 Block \(x2\)", str(small), re.MULTILINE)

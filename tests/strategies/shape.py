@@ -71,11 +71,8 @@ def reshape(draw: Callable) -> Drawn:
 def flatten(draw: Callable) -> Drawn:
     x = draw(shapes())
     first, last = sorted(draw(st.tuples(*[st.integers(0, max(len(x) - 1, 0))] * 2)))
-    return (
-        "flatten",
-        [x],
-        {"start_dim": first, "end_dim": last - draw(st.sampled_from([0, len(x)]))},
-    )
+    end = last - draw(st.sampled_from([0, len(x)]))
+    return "flatten", [x], {"start_dim": first, "end_dim": end}
 
 
 def unflatten(draw: Callable) -> Drawn:
@@ -161,11 +158,8 @@ def diagonal(draw: Callable) -> Drawn:
     first, second = draw(st.permutations(range(len(x))))[:2]
     if draw(st.booleans()):
         return "diagonal", [x], {}
-    return (
-        "diagonal",
-        [x],
-        {"offset": draw(st.integers(-9, 9)), "dim1": first - len(x), "dim2": second},
-    )
+    offset = draw(st.integers(-9, 9))
+    return "diagonal", [x], {"offset": offset, "dim1": first - len(x), "dim2": second}
 
 
 def unfold_dimension(draw: Callable) -> Drawn:
@@ -188,11 +182,7 @@ def concat(draw: Callable) -> Drawn:
         other = list(x)
         other[dim] = draw(sizes)
         inputs.append((0,) if legacy else tuple(other))
-    return (
-        "concat",
-        inputs,
-        draw(st.just({"dim": dim}) | st.just({"dim": dim - len(x) * (dim >= 0)})),
-    )
+    return "concat", inputs, {} if dim == 0 else {"dim": dim}
 
 
 def stack(draw: Callable) -> Drawn:
@@ -294,11 +284,8 @@ def fold(draw: Callable) -> Drawn:
         kernel *= length
         blocks *= max((padded - reach) // of_pair(attributes.get("stride", 1), d) + 1, 1)
     batch = draw(st.sampled_from([(), (0,), (1,), (3,)]))
-    return (
-        "fold",
-        [(*batch, draw(positive) * kernel, blocks)],
-        {"output_size": output, **attributes},
-    )
+    columns = (*batch, draw(positive) * kernel, blocks)
+    return "fold", [columns], {"output_size": output, **attributes}
 
 
 def inside(draw: Callable, shape: Shape, free: int | None) -> Shape:

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
 #: An op, the shapes of its inputs, its attributes.
 Drawn = tuple[str, list[tuple[int, ...]], dict[str, object]]
-Draw = "Callable[[st.SearchStrategy[int]], int]"
 
 CHANGES = (-7, -2, -1, 1, 2, 5)
 

@@ -156,7 +156,7 @@ def multi_head_attention(
     vdim: int | None = None,
     add_bias_kv: bool = False,
     add_zero_attn: bool = False,
-    batch_first: bool = True,
+    batch_first: bool = False,
     need_weights: bool = False,
 ) -> Layer:
     """Multi-head attention: (N, L, E), (N, S, kdim), (N, S, vdim) -> (N, L, E).

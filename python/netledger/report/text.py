@@ -56,7 +56,8 @@ def report(
     root = tree(ledger, depth, metrics) if by == "module" else operations(ledger)
     chosen = _units(root, metrics, by, percent, width if units == "auto" else None)
     table = _draw(_columns(root, chosen, by, percent))
-    return "\n".join([summary(ledger), "", *table, *_remarks(ledger, chosen.values(), width)])
+    head = textwrap.wrap(summary(ledger), width)
+    return "\n".join([*head, "", *table, *_remarks(ledger, chosen.values(), width)])
 
 
 def summary(ledger: Ledger) -> str:
@@ -111,7 +112,7 @@ class _Column:
 def _units(
     root: Line, metrics: Sequence[str], by: str, percent: bool, width: int | None
 ) -> dict[str, Unit]:
-    """Exact digits; as long as the table is too wide, columns from the last on get coarser units."""
+    """Exact digits; while the table is too wide, columns from the last on get coarser units."""
     units = {metric: Unit() for metric in metrics}
     if width is None:
         return units
