@@ -21,13 +21,12 @@ namespace {
 
 using Column = py::array_t<std::int64_t, py::array::c_style>;
 
-constexpr std::array reported = {Metric::params,      Metric::buffers, Metric::macs,
-                                 Metric::flops,       Metric::activations, Metric::outputs,
+constexpr std::array reported = {Metric::params,       Metric::buffers,     Metric::macs,
+                                 Metric::flops,        Metric::activations, Metric::outputs,
                                  Metric::memory_access};
 
 bool is_array(py::handle value) {
-  return py::isinstance<py::array>(value) &&
-         py::reinterpret_borrow<py::array>(value).ndim() > 0;
+  return py::isinstance<py::array>(value) && py::reinterpret_borrow<py::array>(value).ndim() > 0;
 }
 
 // The arrays among the arguments, broadcast against each other.
@@ -45,8 +44,7 @@ class Arrays {
 
   void broadcast() {
     const py::module_ numpy = py::module_::import("numpy");
-    const py::object common = numpy.attr("broadcast_shapes")(
-        *py::tuple(shapes()));
+    const py::object common = numpy.attr("broadcast_shapes")(*py::tuple(shapes()));
     shape_ = py::tuple(common);
     lanes_ = 1;
     for (const py::handle size : shape_) lanes_ *= size.cast<std::size_t>();
@@ -69,8 +67,7 @@ class Arrays {
   [[nodiscard]] std::size_t lanes() const noexcept { return lanes_; }
   [[nodiscard]] const py::tuple& shape() const noexcept { return shape_; }
   [[nodiscard]] std::string index(std::size_t lane) const {
-    const py::object position =
-        py::module_::import("numpy").attr("unravel_index")(lane, shape_);
+    const py::object position = py::module_::import("numpy").attr("unravel_index")(lane, shape_);
     std::string text = "(";
     std::size_t count = 0;
     for (const py::handle entry : position) {
@@ -141,24 +138,25 @@ struct SingleLayer {
       throw LayerRefused(describe_layer(op, "", shapes, rule), "", std::string(op.name), rule);
     };
     try {
+      std::vector<Shape> given_shapes;
       for (const py::handle given : inputs) {
-        Shape shape;
+        Shape& shape = given_shapes.emplace_back();
         for (const py::handle size : given) {
           const std::optional<Quantity> value = reader.read(size);
-          if (!value) {
-            shapes.clear();
-            refuse("a size must be an integer, got " + quoted(size));
-          }
-          if (value->is_constant() && value->constant() < 0) {
-            refuse(sentence("a size must not be negative, got {}", {*value}));
-          }
+          if (!value) refuse("a size must be an integer, got " + quoted(size));
           if (!value->is_constant()) {
             graph.program().require(*value >= 0, "a size must not be negative");
+          } else if (value->constant() < 0) {
+            refuse(sentence("a size must not be negative, got {}", {*value}));
           }
           if (shape.rank() == Shape::maximum_rank) refuse("a tensor has at most 16 dimensions");
           shape.append(*value);
         }
+      }
+      for (const Shape& shape : given_shapes) {
         shapes += (shapes.empty() ? "" : ", ") + Fact(shape).text();
+      }
+      for (const Shape& shape : given_shapes) {
         tensors.push_back(graph.add_tensor(TensorKind::input, shape));
       }
       Attributes values;
@@ -169,8 +167,7 @@ struct SingleLayer {
     } catch (const LayerRefused& error) {
       refuse(error.rule);
     } catch (const CountOverflow&) {
-      throw CountOverflow(
-          describe_layer(op, "", shapes, "a count does not fit a 64-bit integer"));
+      throw CountOverflow(describe_layer(op, "", shapes, "a count does not fit a 64-bit integer"));
     }
   }
 

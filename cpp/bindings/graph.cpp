@@ -155,8 +155,8 @@ py::tuple PyGraph::add(std::string_view op_name, const py::object& inputs,
 py::tuple python_tensors(std::span<const TensorIndex> tensors) {
   py::tuple result(tensors.size());
   for (std::size_t index = 0; index < tensors.size(); ++index) {
-    result[index] = tensors[index] == absent ? py::object(py::none())
-                                             : py::object(py::int_(tensors[index]));
+    result[index] =
+        tensors[index] == absent ? py::object(py::none()) : py::object(py::int_(tensors[index]));
   }
   return result;
 }

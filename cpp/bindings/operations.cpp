@@ -51,8 +51,8 @@ py::dict describe_operations() {
       for (std::size_t index = 0; index < spec.choices.size(); ++index) {
         choices[index] = py::str(std::string(spec.choices[index]));
       }
-      attributes.append(py::make_tuple(std::string(spec.name), kind_name(spec.kind),
-                                       default_of(spec), choices));
+      attributes.append(
+          py::make_tuple(std::string(spec.name), kind_name(spec.kind), default_of(spec), choices));
     }
     py::dict entry;
     entry["family"] = std::string(op.family);

@@ -33,7 +33,7 @@ struct AttributeSpec {
   std::string_view name;
   AttributeKind kind;
   Otherwise otherwise = Otherwise::required;
-  std::int64_t fallback = 0;              // as one integer, flag or index; a text is empty
+  std::int64_t fallback = 0;                       // as one integer, flag or index; a text is empty
   std::span<const std::string_view> choices = {};  // for choice; for integers: words it takes too
 };
 

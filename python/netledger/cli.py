@@ -28,7 +28,7 @@ examples:
   netledger count torchvision:resnet50
   netledger count model.py:make_model --input 1,3,224,224 --depth 2
   netledger count timm:vit_small_patch16_224 --metric macs
-  netledger count transformers:BertConfig --input input_ids=1,128:int64 --html report.html
+  netledger count transformers:BertConfig --depth 4 --html report.html
 """
 
 

@@ -19,7 +19,7 @@ from netledger._implementation import evaluate_layer
 from netledger._results import Cost
 from netledger.formulas._layer import OPERATIONS, Operation, arguments_of
 
-__all__ = list(OPERATIONS)  # noqa: PLE0605
+__all__ = list(OPERATIONS)
 
 
 def _compiled(operation: Operation) -> Callable[..., Cost]:

@@ -17,7 +17,7 @@ from netledger.errors import LayerError, NetledgerError
 from netledger.formulas._layer import OPERATIONS, Operation, arguments_of
 from netledger.graph import Tensor
 
-__all__ = list(OPERATIONS)  # noqa: PLE0605
+__all__ = list(OPERATIONS)
 
 
 def _builder(operation: Operation) -> Callable[..., Any]:

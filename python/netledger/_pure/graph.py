@@ -400,4 +400,3 @@ class Graph:
     def _check_scope(self, index: int) -> None:
         if not 0 <= index < len(self._scopes):
             raise NetledgerError(f"the graph has no scope {index}; it has {len(self._scopes)}")
-

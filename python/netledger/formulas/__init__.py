@@ -13,18 +13,18 @@ from __future__ import annotations
 
 from netledger._results import Cost
 from netledger.formulas._layer import OPERATIONS
-from netledger.formulas.convolution import *  # noqa: F403
-from netledger.formulas.linear import *  # noqa: F403
+from netledger.formulas.activation import *  # noqa: F403
 from netledger.formulas.attention import *  # noqa: F403
-from netledger.formulas.recurrent import *  # noqa: F403
+from netledger.formulas.convolution import *  # noqa: F403
+from netledger.formulas.declared import *  # noqa: F403
+from netledger.formulas.elementwise import *  # noqa: F403
+from netledger.formulas.embedding import *  # noqa: F403
+from netledger.formulas.linear import *  # noqa: F403
 from netledger.formulas.normalization import *  # noqa: F403
 from netledger.formulas.pooling import *  # noqa: F403
-from netledger.formulas.activation import *  # noqa: F403
-from netledger.formulas.elementwise import *  # noqa: F403
+from netledger.formulas.recurrent import *  # noqa: F403
 from netledger.formulas.reduction import *  # noqa: F403
-from netledger.formulas.embedding import *  # noqa: F403
-from netledger.formulas.shape import *  # noqa: F403
 from netledger.formulas.resample import *  # noqa: F403
-from netledger.formulas.declared import *  # noqa: F403
+from netledger.formulas.shape import *  # noqa: F403
 
-__all__ = ["OPERATIONS", "Cost", *OPERATIONS]
+__all__ = ["OPERATIONS", "Cost", *OPERATIONS]  # noqa: PLE0604

@@ -315,7 +315,7 @@ def arguments_of(
     inputs: list[Any] = []
     attributes: dict[str, Any] = {}
     known = {name: value for name, value in kwargs.items() if name in signature.parameters}
-    # An attribute that does not exist is refused by the rule's own check, which lists those that do.
+    # An attribute that does not exist is refused by the rule's check, which lists those that do.
     attributes.update((name, value) for name, value in kwargs.items() if name not in known)
     for name, value in signature.bind_partial(*args, **known).arguments.items():
         kind = signature.parameters[name].kind
@@ -353,6 +353,7 @@ def cost_of(operation: Operation, inputs: Sequence[Shape], attributes: Mapping[s
     shapes: list[Shape] = []
     try:
         shapes = [checked_shape(shape) for shape in inputs]
+        fits(*map(elements, shapes))
         check_inputs(operation, len(shapes))
         layer = operation.rule(*shapes, **normalise(operation, attributes))
         sizes = {"parameter": 0, "buffer": 0}
@@ -369,7 +370,8 @@ def cost_of(operation: Operation, inputs: Sequence[Shape], attributes: Mapping[s
             outputs=outputs,
             memory_access=0 if operation.view else traffic(layer, shapes),
         )
-        fits(*(getattr(cost, name) for name in COUNTS))
+        # In bytes, of four to an element, it must fit as well.
+        fits(4 * cost.memory_access, *(getattr(cost, name) for name in COUNTS))
     except Refusal as refusal:
         rule = str(refusal)
         message = describe_layer(operation.name, "", shapes, rule)

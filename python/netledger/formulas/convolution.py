@@ -62,7 +62,7 @@ def _padding(
         require(stride == 1, f"padding='same' needs stride 1, got {stride}")
         total = dilation * (kernel - 1)
         return total // 2, total - total // 2
-    given = sequence(padding)  # type: ignore[arg-type]
+    given = sequence(padding)
     require(
         len(given) in (1, spatial, 2 * spatial),
         f"padding must have 1, {spatial} or {2 * spatial} entries, got {given}",
