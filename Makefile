@@ -101,6 +101,7 @@ types: $(READY)
 
 stubs-check: $(READY)
 	$(BIN)/python scripts/stubs.py --check
+	$(BIN)/python scripts/layer_stubs.py --check
 
 test-cpp: build/tests/build.ninja
 	$(TOOLS) cmake --build --preset tests --parallel $(JOBS)
@@ -145,6 +146,7 @@ format: $(READY)
 
 stubs: $(READY)
 	$(BIN)/python scripts/stubs.py
+	$(BIN)/python scripts/layer_stubs.py
 
 clean:
 	rm -rf build dist wheelhouse .mypy_cache .pytest_cache .ruff_cache .hypothesis

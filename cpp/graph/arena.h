@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -13,6 +15,9 @@ namespace netledger {
 template <class T>
 class Arena {
  public:
+  // Positions are kept in 32 bits; the last one is free for a mark.
+  static constexpr std::size_t maximum_size = std::numeric_limits<std::uint32_t>::max();
+
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] T& operator[](std::size_t index) {
     return chunks_[index >> chunk_bits][index & chunk_mask];
@@ -22,15 +27,14 @@ class Arena {
   }
 
   T& push_back(const T& item) {
-    reserve(1);
-    T& place = (*this)[size_++];
+    T& place = (*this)[allocate(1)];
     place = item;
     return place;
   }
 
-  // Room for `count` neighbours, all in one chunk; returns the index of the first.
+  // Room for `count` neighbours; returns the index of the first.
   [[nodiscard]] std::size_t allocate(std::size_t count) {
-    reserve(count);
+    if (capacity_ - size_ < count) grow(count);
     const std::size_t first = size_;
     size_ += count;
     return first;
@@ -40,23 +44,36 @@ class Arena {
   [[nodiscard]] std::span<const T> at(std::size_t first, std::size_t count) const {
     return count == 0 ? std::span<const T>{} : std::span<const T>(&(*this)[first], count);
   }
+  [[nodiscard]] std::span<T> at(std::size_t first, std::size_t count) {
+    return count == 0 ? std::span<T>{} : std::span<T>(&(*this)[first], count);
+  }
 
  private:
   static constexpr std::size_t chunk_bits = 14;
   static constexpr std::size_t chunk_size = std::size_t{1} << chunk_bits;
   static constexpr std::size_t chunk_mask = chunk_size - 1;
 
-  void reserve(std::size_t count) {
-    if (count > chunk_size) throw std::length_error("a layer is too large to store");
-    const std::size_t capacity = chunks_.size() * chunk_size;
-    if (capacity - size_ >= count) return;
-    // The rest of the last chunk stays empty: neighbours are never split.
-    size_ = capacity;
-    chunks_.push_back(std::make_unique_for_overwrite<T[]>(chunk_size));
+  // A block of one chunk, or of several where so many neighbours need them. The rest of the chunk
+  // before stays empty: neighbours are never split.
+  void grow(std::size_t count) {
+    const std::size_t chunks = (count + chunk_size - 1) >> chunk_bits;
+    if (chunks > (maximum_size - capacity_) >> chunk_bits) {
+      throw std::length_error("a graph is too large to store");
+    }
+    chunks_.reserve(chunks_.size() + chunks);
+    blocks_.push_back(std::make_unique_for_overwrite<T[]>(chunks << chunk_bits));
+    for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
+      chunks_.push_back(blocks_.back().get() + (chunk << chunk_bits));
+    }
+    size_ = capacity_;
+    capacity_ += chunks << chunk_bits;
   }
 
-  std::vector<std::unique_ptr<T[]>> chunks_;
+  std::vector<std::unique_ptr<T[]>> blocks_;
+  // Where every chunk stands in its block.
+  std::vector<T*> chunks_;
   std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
 };
 
 }  // namespace netledger

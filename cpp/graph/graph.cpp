@@ -310,6 +310,7 @@ Account Graph::account_of(const Op& op, std::span<const TensorIndex> inputs,
         at_metric(Metric::trainable_params) += elements;
       }
     }
+    if (!weights[index].read) continue;
     move(index == 0 && layer_.weight_reads ? *layer_.weight_reads : elements,
          owned ? first_dtype : tensors_[placement.weights[index]].dtype);
   }

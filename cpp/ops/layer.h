@@ -51,6 +51,8 @@ enum class WeightKind : std::uint8_t { parameter, buffer };
 struct Weight {
   Shape shape;
   WeightKind kind;
+  // Whether inference reads it: it is then part of the traffic.
+  bool read;
 };
 
 // Sizes in up to three spatial dimensions.
@@ -94,8 +96,9 @@ class Layer {
 
   // -- what the rule fills in ---------------------------------------------------------------
   void output(const Shape& shape) { outputs_.next() = shape; }
-  void parameter(const Shape& shape) { weight(shape, WeightKind::parameter); }
-  void buffer(const Shape& shape) { weight(shape, WeightKind::buffer); }
+  void parameter(const Shape& shape) { weight(shape, WeightKind::parameter, true); }
+  void buffer(const Shape& shape) { weight(shape, WeightKind::buffer, true); }
+  void unread_buffer(const Shape& shape) { weight(shape, WeightKind::buffer, false); }
   // Multiply-accumulates of contractions.
   Quantity macs = 0;
   // Scalar arithmetic operations.
@@ -127,10 +130,11 @@ class Layer {
     std::size_t size_ = 0;
   };
 
-  void weight(const Shape& shape, WeightKind kind) {
+  void weight(const Shape& shape, WeightKind kind, bool read) {
     Weight& next = weights_.next();
     next.shape = shape;
     next.kind = kind;
+    next.read = read;
   }
 
   const Op* op_ = nullptr;

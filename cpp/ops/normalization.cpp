@@ -49,8 +49,8 @@ void require_channels(Layer& layer) {
                 layer.input()[1]);
 }
 
-// In the order of torch's state_dict. The counter num_batches_tracked comes last: inference never
-// reads it, though the memory access of a layer includes it as one element.
+// In the order of torch's state_dict: the counter num_batches_tracked, which inference does not
+// read, comes last.
 void own_weights(Layer& layer, const Quantity& channel_count, bool affine, bool running) {
   if (affine) {
     layer.parameter({channel_count});
@@ -59,7 +59,7 @@ void own_weights(Layer& layer, const Quantity& channel_count, bool affine, bool 
   if (running) {
     layer.buffer({channel_count});
     layer.buffer({channel_count});
-    layer.buffer(Shape());
+    layer.unread_buffer(Shape());
   }
 }
 

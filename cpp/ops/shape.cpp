@@ -815,6 +815,11 @@ void scatter(Layer& layer) {
   layer.output(layer.input());
 }
 
+void scatter_add(Layer& layer) {
+  scatter(layer);
+  layer.flops = layer.input(1).elements();
+}
+
 void index_add(Layer& layer) {
   enum Slot { dim };
   const Shape& x = layer.input();
@@ -926,6 +931,7 @@ constexpr Op ops[] = {
     copy("take_along_dim", take_along_dim, optional_dim, 2, 2),
     copy("index", index, any_dims, 1, any_number),
     copy("scatter", scatter, any_dim, 2, 3),
+    copy("scatter_add", scatter_add, any_dim, 3, 3),
     copy("index_add", index_add, any_dim, 3, 3),
     copy("repeat_interleave", repeat_interleave, repeat_interleave_attributes),
     copy("tril", triangle, triangle_attributes),

@@ -89,6 +89,7 @@ TORCH = {
     "take_along_dim": lambda x, index, *, dim=None: x.take_along_dim(index.long(), dim),
     "index": index,
     "scatter": lambda x, index, src=0.0, /, *, dim: x.scatter(dim, index.long(), src),
+    "scatter_add": lambda x, index, src, /, *, dim: x.scatter_add(dim, index.long(), src),
     "index_add": lambda x, index, source, *, dim: x.index_add(dim, index.long(), source),
     "repeat_interleave": repeat_interleave,
     "tril": lambda x, **attributes: x.tril(**attributes),

@@ -307,7 +307,9 @@ def scatter(draw: Callable) -> Drawn:
     dim = draw(dims(len(x)))
     index = inside(draw, x, dim % max(len(x), 1))
     src = tuple(size + draw(st.integers(0, 2)) for size in index)
-    return "scatter", [x, index, src] if draw(st.booleans()) else [x, index], {"dim": dim}
+    op = draw(st.sampled_from(["scatter", "scatter_add"]))
+    without_source = op == "scatter" and draw(st.booleans())
+    return op, [x, index] if without_source else [x, index, src], {"dim": dim}
 
 
 def index_select(draw: Callable) -> Drawn:

@@ -297,7 +297,7 @@ class Graph:
                 read = layer.input_reads
             total += read * itemsize(self._tensors[index].dtype)
         for position, weight in enumerate(layer.weights):
-            read = elements(weight.shape)
+            read = elements(weight.shape) if weight.read else 0
             if position == 0 and layer.weight_reads is not None:
                 read = layer.weight_reads
             given = weights[position] if weights is not None else None

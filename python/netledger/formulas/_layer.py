@@ -7,7 +7,7 @@ import inspect
 import operator
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, Literal, NoReturn, ParamSpec
 
@@ -38,6 +38,8 @@ class Weight:
 
     shape: Shape
     kind: Literal["parameter", "buffer"] = "parameter"
+    #: Whether inference reads it: it is then part of the traffic.
+    read: bool = True
 
 
 @dataclass(frozen=True)
@@ -97,18 +99,20 @@ _P = ParamSpec("_P")
 
 
 def operation(
-    *, contraction: bool = False, view: bool = False
+    *, contraction: bool = False, view: bool = False, minimum_inputs: int | None = None
 ) -> Callable[[Callable[_P, Layer]], Callable[_P, Cost]]:
     """Enter a rule in the book of operations under its own name.
 
     The positional-only arguments of the rule are the shapes of the inputs (one with a default may
-    be left out, a starred one takes any number); the others are the attributes.
+    be left out, a starred one takes any number, from 1 or `minimum_inputs`); the others are the
+    attributes.
     """
 
     def enter(rule: Callable[_P, Layer]) -> Callable[_P, Cost]:
         found = describe(rule, contraction=contraction, view=view)
+        if minimum_inputs is not None:
+            found = replace(found, minimum_inputs=minimum_inputs)
         OPERATIONS[found.name] = found
-
         signature = inspect.signature(rule)
 
         @functools.wraps(rule)
@@ -390,7 +394,7 @@ def traffic(layer: Layer, inputs: Sequence[Shape]) -> int:
     reads = [elements(shape) for shape in inputs]
     if layer.input_reads is not None:
         reads[0] = layer.input_reads
-    weights = [elements(weight.shape) for weight in layer.weights]
+    weights = [elements(weight.shape) if weight.read else 0 for weight in layer.weights]
     if layer.weight_reads is not None:
         weights[0] = layer.weight_reads
     return sum(reads) + sum(weights) + sum(elements(shape) for shape in layer.shapes)

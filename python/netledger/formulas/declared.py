@@ -2,54 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ParamSpec, cast
-
-from netledger.formulas._layer import (
-    OPERATIONS,
-    Layer,
-    Shape,
-    Sizes,
-    arguments_of,
-    describe,
-    evaluate_arrays,
-    require,
-    sequence,
-)
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from netledger._results import Cost
+from netledger.formulas._layer import Layer, Shape, Sizes, operation, require, sequence
 
 __all__ = ["opaque", "uncalled"]
 
-_P = ParamSpec("_P")
 
-
-def _operation_of_any_inputs(
-    *, view: bool = False
-) -> Callable[[Callable[_P, Layer]], Callable[_P, Cost]]:
-    """Enter a rule in the book of operations that takes any number of inputs, none included."""
-
-    def enter(rule: Callable[_P, Layer]) -> Callable[_P, Cost]:
-        found = replace(describe(rule, contraction=False, view=view), minimum_inputs=0)
-        OPERATIONS[found.name] = found
-        signature = inspect.signature(rule)
-
-        @functools.wraps(rule)
-        def formula(*args: Any, **kwargs: Any) -> Cost:
-            inputs, attributes = arguments_of(signature, args, kwargs)
-            return evaluate_arrays(found, inputs, attributes)
-
-        return cast("Callable[_P, Cost]", formula)
-
-    return enter
-
-
-@_operation_of_any_inputs()
+@operation(minimum_inputs=0)
 def opaque(*inputs: Shape, shapes: Sizes, macs: int = 0, flops: int = 0, label: str = "") -> Layer:
     """A layer whose outputs and costs are declared, not derived.
 
@@ -73,7 +31,7 @@ def opaque(*inputs: Shape, shapes: Sizes, macs: int = 0, flops: int = 0, label: 
     return Layer(shapes=tuple(outputs), macs=macs, flops=flops)
 
 
-@_operation_of_any_inputs(view=True)
+@operation(minimum_inputs=0, view=True)
 def uncalled(*parameters: Shape) -> Layer:
     """Parameters of modules that were never called: no outputs, no operations, no traffic."""
     return Layer(shapes=())

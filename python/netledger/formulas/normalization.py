@@ -39,9 +39,9 @@ def _require_channels(input: Shape) -> None:
 
 
 def _weights(channels: int, affine: bool, running: bool) -> tuple[Weight, ...]:
-    """In the order of torch's state_dict: the counter num_batches_tracked comes last."""
+    """In the order of torch's state_dict: num_batches_tracked, never read here, comes last."""
     parameters = (Weight((channels,)),) * 2 if affine else ()
-    statistics = (Weight((channels,), "buffer"),) * 2 + (Weight((), "buffer"),)
+    statistics = (Weight((channels,), "buffer"),) * 2 + (Weight((), "buffer", read=False),)
     return parameters + (statistics if running else ())
 
 
@@ -60,8 +60,6 @@ def batch_norm(input: Shape, /, affine: bool = True, track_running_stats: bool =
       addition, with coefficients that do not depend on the input
     * flops without = 5n + 2 for each channel of n = N * prod(*) elements, n at least 2, and 2n more
       if affine
-
-    num_batches_tracked is not read in inference, but memory_access includes it as one element.
 
     Source: torch.nn.BatchNorm2d; Ioffe and Szegedy, Batch Normalization, 2015, algorithms 1 and 2.
     """

@@ -46,6 +46,7 @@ __all__ = [
     "reshape",
     "roll",
     "scatter",
+    "scatter_add",
     "select",
     "slice",
     "split",
@@ -790,18 +791,32 @@ def index(input: Shape, /, *indices: Shape, dims: Sizes) -> Layer:
     return Layer(shapes=(output,), input_reads=elements(output))
 
 
+def _scatter(input: Shape, index: Shape, src: Shape | None, dim: int) -> None:
+    d = counted(dim, _rank(input))
+    _require_within(_as_vector(index), _as_vector(input), "input", d)
+    _require_source(elements(index), _as_vector(input)[d])
+    if src is not None:
+        _require_within(_as_vector(index), _as_vector(src), "source", None)
+
+
 @operation()
 def scatter(input: Shape, index: Shape, src: Shape | None = None, /, *, dim: int) -> Layer:
     """The input with elements of `src`, or a number, written along `dim` where the index says.
 
     No operations. Source: torch.scatter.
     """
-    d = counted(dim, _rank(input))
-    _require_within(_as_vector(index), _as_vector(input), "input", d)
-    _require_source(elements(index), _as_vector(input)[d])
-    if src is not None:
-        _require_within(_as_vector(index), _as_vector(src), "source", None)
+    _scatter(input, index, src, dim)
     return Layer(shapes=(input,))
+
+
+@operation()
+def scatter_add(input: Shape, index: Shape, src: Shape, /, dim: int) -> Layer:
+    """The input with elements of `src` added along `dim` where the index says.
+
+    flops = |index|, one addition per element. Source: torch.scatter_add.
+    """
+    _scatter(input, index, src, dim)
+    return Layer(shapes=(input,), flops=elements(index))
 
 
 @operation()

@@ -38,6 +38,14 @@ DTYPE_NAMES: dict[torch.dtype, str] = {
 
 Handler = Callable[..., Any]
 
+#: Names for the same tensor.
+_ALIASES = {
+    torch.ops.aten.alias.default,
+    torch.ops.aten.detach.default,
+    torch.ops.aten.lift_fresh.default,
+}
+_DYNAMIC = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
+
 
 class Tracer(TorchDispatchMode):
     """One trace of one module.
@@ -203,7 +211,10 @@ class Tracer(TorchDispatchMode):
 
     def is_known(self, tensor: torch.Tensor) -> bool:
         """Whether a tensor's values may be read: it depends on no input and no parameter."""
-        if isinstance(tensor, TracedTensor | nn.Parameter) or tensor.is_meta:
+        kind = type(tensor)
+        if kind is TracedTensor or kind is nn.Parameter or tensor.is_meta:
+            return False
+        if getattr(tensor, "_is_param", False):  # a subclass of Tensor that is a parameter
             return False
         return not (self._unknown and _storage(tensor) in self._unknown)
 
@@ -227,22 +238,33 @@ class Tracer(TorchDispatchMode):
         self, func: Any, handler: Handler, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """An operation on constants, buffers and parameters only: computed where that is safe."""
-        tensors = list(_tensors((args, kwargs)))
+        tensors = _tensors(args)
+        if kwargs:
+            tensors += _tensors(kwargs)
         if not tensors:
             return self._factory(func, args, kwargs)
-        if not all(map(self.is_known, tensors)):
+        known = all(map(self.is_known, tensors))
+        if func in _ALIASES:
+            return self._alias(func, args, kwargs)
+        if not known:
             return self._ordinary(handler, args, kwargs)
         mutable = func._schema.is_mutable
         if mutable and self._belongs_to_model(args[0]):
             # The module's buffers are never written to: from here on their values are unknown.
             self._unknown.add(_storage(args[0]))
             return handler(self, *args, **kwargs)
+        if _DYNAMIC & set(func.tags):
+            # A size that depends on values, all of which are at hand.
+            return func(*args, **self._on_cpu(kwargs))
         answer = handler(self, *args, **kwargs)
-        recorded = list(_tensors(answer))
         if mutable:
             value = func(*args, **kwargs)
             self._unknown.discard(_storage(args[0]))
             return value
+        if answer is args[0]:
+            # Nothing is counted, but the layout in memory may change, as by contiguous().
+            return self._alias(func, args, self._on_cpu(kwargs))
+        recorded = _tensors(answer)
         if not recorded or any(type(tensor) is not TracedTensor for tensor in recorded):
             return answer
         if sum(tensor.numel() for tensor in recorded) > _LARGEST_CONSTANT:
@@ -252,10 +274,20 @@ class Tracer(TorchDispatchMode):
             self._bind(tensor, stand_in.index)  # type: ignore[attr-defined]
         return value
 
+    def _alias(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The same tensor under another name, which torch wants to be another object."""
+        alias = func(*args, **kwargs)
+        if alias is not args[0]:
+            self._bind(alias, self.index(args[0]))
+        return alias
+
     def _ordinary(self, handler: Handler, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Answer with ordinary tensors: torch refuses an inference tensor as a view of another."""
         with InferenceMode(False):
             answer = handler(self, *args, **kwargs)
+            if args and answer is args[0] and type(answer) is TracedTensor:
+                # As a view of a tensor, torch takes only another one.
+                answer = self.make(answer.index, answer.dtype)
         for tensor in _tensors(answer):
             if type(tensor) is TracedTensor:
                 tensor.ordinary = True
@@ -263,6 +295,8 @@ class Tracer(TorchDispatchMode):
 
     def _factory(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """An operation that makes a tensor out of numbers."""
+        if not any(argument.name == "device" for argument in func._schema.arguments):
+            return func(*args, **kwargs)
         shape_only = func(*args, **{**kwargs, "device": torch.device("meta")})
         if not isinstance(shape_only, torch.Tensor):
             return shape_only
@@ -346,14 +380,21 @@ def _storage(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage()._cdata
 
 
-def _tensors(value: Any) -> Iterable[torch.Tensor]:
+def _tensors(value: Any) -> list[torch.Tensor]:
+    """Every tensor in arguments or answers of an operation."""
     if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, list | tuple):
-        for entry in value:
-            yield from _tensors(entry)
-    elif isinstance(value, dict):
-        yield from _tensors(list(value.values()))
+        return [value]
+    found: list[torch.Tensor] = []
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return found
+    for entry in value:
+        if isinstance(entry, torch.Tensor):
+            found.append(entry)
+        elif isinstance(entry, list | tuple):
+            found += _tensors(entry)
+    return found
 
 
 # -- running a module -----------------------------------------------------------------------------
