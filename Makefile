@@ -102,6 +102,7 @@ types: $(READY)
 stubs-check: $(READY)
 	$(BIN)/python scripts/stubs.py --check
 	$(BIN)/python scripts/layer_stubs.py --check
+	$(BIN)/python scripts/ops_table.py --check
 
 test-cpp: build/tests/build.ninja
 	$(TOOLS) cmake --build --preset tests --parallel $(JOBS)
@@ -147,6 +148,7 @@ format: $(READY)
 stubs: $(READY)
 	$(BIN)/python scripts/stubs.py
 	$(BIN)/python scripts/layer_stubs.py
+	$(BIN)/python scripts/ops_table.py
 
 clean:
 	rm -rf build dist wheelhouse .mypy_cache .pytest_cache .ruff_cache .hypothesis

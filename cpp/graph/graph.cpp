@@ -240,7 +240,7 @@ void Graph::check_weights(const Placement& placement) const {
     const Shape& wanted = expected[index].shape;
     if (!std::ranges::equal(given.sizes(), wanted.sizes(),
                             [](const Quantity& a, const Quantity& b) { return a.same_as(b); })) {
-      layer_.refuse("weight {} must have shape {}, got {}", {index, wanted, given});
+      layer_.refuse("its weight {} has shape {}, but the input needs {}", {index, given, wanted});
     }
   }
 }

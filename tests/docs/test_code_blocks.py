@@ -16,6 +16,7 @@ from docs.code_blocks import ROOT, blocks_of, libraries_of, run_file
 
 RUNNER = Path(__file__).with_name("code_blocks.py")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FILE = re.compile(r"`((?:cpp|python|tests|docs|scripts|examples|bench)/[\w/.]+)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -59,6 +60,12 @@ def test_links_lead_somewhere(page: Path) -> None:
         if anchor:
             headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
             assert anchor in map(anchor_of, headings), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_files_that_are_named_exist(page: Path) -> None:
+    for file in FILE.findall(page.read_text(encoding="utf-8")):
+        assert (ROOT / file).exists(), file
 
 
 def anchor_of(heading: str) -> str:

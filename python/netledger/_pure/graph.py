@@ -335,7 +335,7 @@ class Graph:
                 continue
             given = self._tensors[index].shape
             if given != weight.shape:
-                refuse(f"weight {position} must have shape {weight.shape}, got {given}")
+                refuse(f"its weight {position} has shape {given}, but the input needs {weight.shape}")
 
     # -- liveness ---------------------------------------------------------------------------------
 

@@ -19,9 +19,8 @@ except ImportError as error:
 from netledger.torch._inputs import Input, read_inputs
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from netledger.graph import Graph
+    from torch import nn
 
 __all__ = ["Input", "count", "from_torch"]
 
@@ -76,9 +75,8 @@ def count(module: nn.Module | Graph, *inputs: Any, **keyword_inputs: Any) -> Led
 
 
 def _trace(module: Any, inputs: tuple[Any, ...], keyword_inputs: dict[str, Any]) -> Any:
-    from torch import nn
-
     from netledger.torch.tracer import trace
+    from torch import nn
 
     if not isinstance(module, nn.Module):
         raise NetledgerError(

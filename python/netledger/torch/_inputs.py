@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-
 from netledger.errors import NetledgerError
 
 __all__ = ["Input", "read_inputs"]
@@ -59,7 +58,9 @@ def is_shape(value: Any) -> bool:
     return isinstance(value, torch.Size) or (
         isinstance(value, list | tuple)
         and len(value) > 0
-        and all(isinstance(size, int | float | str) and not isinstance(size, bool) for size in value)
+        and all(
+            isinstance(size, int | float | str) and not isinstance(size, bool) for size in value
+        )
     )
 
 

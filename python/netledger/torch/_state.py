@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import chain
 from operator import is_
@@ -12,8 +13,10 @@ from torch import nn
 
 __all__ = ["ModuleState", "walk"]
 
-# Dictionaries of a module that its own methods change.
-_TABLES = ("_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks")
+# Attributes of these types are put back with what is in them: tables of parameters and hooks, and
+# the caches that a forward fills.
+_CONTAINERS = frozenset({dict, OrderedDict, list, set})
+_values = dict.values
 
 
 def walk(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -34,8 +37,9 @@ def walk(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 class ModuleState:
     """Evaluation mode inside a ``with`` block; everything as before after it.
 
-    Attributes, buffers and parameters are put back by identity, flags by value. Nothing is ever
-    computed on the module's tensors, so their contents need no copy.
+    Attributes, and the dictionaries, lists and sets among them, get back the objects that they
+    held; tensors get back their version. Nothing is ever computed on the module's tensors, so their
+    contents need no copy.
     """
 
     def __init__(self, modules: list[nn.Module]) -> None:
@@ -44,43 +48,57 @@ class ModuleState:
     def __enter__(self) -> None:
         self._random = torch.get_rng_state()
         self._fastpath = torch.backends.mha.get_fastpath_enabled()
-        self._saved = [module.__dict__.copy() for module in self._modules]
-        self._tables = [
-            (table, table.copy())
-            for attributes in self._saved
-            for table in map(attributes.get, _TABLES)
-            if table is not None
+        self._attributes = [module.__dict__ for module in self._modules]
+        containers = [
+            value
+            for value in chain.from_iterable(map(_values, self._attributes))
+            if type(value) in _CONTAINERS
         ]
-        self._values = self._everything()
+        self._empty = [container for container in containers if not container]
+        self._filled = [container for container in containers if container]
+        self._saved_attributes = [attributes.copy() for attributes in self._attributes]
+        self._saved = [container.copy() for container in self._filled]
+        self._everything = self._now()
         # One story for attention, whether torch would fuse it or not.
         torch.backends.mha.set_fastpath_enabled(False)
-        for module, attributes in zip(self._modules, self._saved, strict=True):
-            if attributes.get("training"):
-                module.__dict__["training"] = False
+        # Scripted modules keep their flags elsewhere.
+        self._training = [module for module in self._modules if module.training]
+        for module in self._training:
+            module.training = False
 
     def __exit__(self, *exception: object) -> None:
-        for module, attributes in zip(self._modules, self._saved, strict=True):
-            if attributes.get("training"):
-                module.__dict__["training"] = True
-        now = self._everything()
-        if len(now) != len(self._values) or not all(map(is_, now, self._values)):
+        for module in self._training:
+            module.training = True
+        now = self._now()
+        if (
+            len(now) != len(self._everything)
+            or not all(map(is_, now, self._everything))
+            or any(self._empty)
+        ):
             self._restore()
         torch.backends.mha.set_fastpath_enabled(self._fastpath)
         torch.set_rng_state(self._random)
 
-    def _everything(self) -> list[Any]:
-        """Every attribute, parameter, buffer, submodule and hook, with its name."""
-        tables = [table for table, _ in self._tables]
-        dictionaries = [*(module.__dict__ for module in self._modules), *tables]
-        return [*chain.from_iterable(dictionaries), *chain.from_iterable(map(_values, dictionaries))]
+    def _now(self) -> list[Any]:
+        """Every attribute of the modules and every entry of their containers."""
+        dictionaries = [*self._attributes]
+        others: list[Any] = []
+        for container in self._filled:
+            (dictionaries if isinstance(container, dict) else others).append(container)
+        return [
+            *chain.from_iterable(dictionaries),
+            *chain.from_iterable(map(_values, dictionaries)),
+            *chain.from_iterable(others),
+        ]
 
     def _restore(self) -> None:
-        for module, attributes in zip(self._modules, self._saved, strict=True):
-            module.__dict__.clear()
-            module.__dict__.update(attributes)
-        for table, saved in self._tables:
-            table.clear()
-            table.update(saved)
-
-
-_values = dict.values
+        for container in self._empty:
+            container.clear()
+        for container, saved in zip(
+            [*self._attributes, *self._filled], [*self._saved_attributes, *self._saved], strict=True
+        ):
+            container.clear()
+            if isinstance(container, list):
+                container.extend(saved)
+            else:
+                container.update(saved)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-
 from netledger.errors import TraceError
 
 __all__ = ["TracedTensor"]

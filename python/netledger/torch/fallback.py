@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
-
 from netledger.errors import TraceError
 from netledger.torch._tensor import TracedTensor
+from netledger.torch.aten.registry import data_dependent
 
 if TYPE_CHECKING:
     from netledger.torch.tracer import Tracer
@@ -18,8 +18,6 @@ __all__ = ["fallback"]
 
 def fallback(func: Any) -> Callable[..., Any]:
     """A handler for an operation without a rule of its own."""
-    from netledger.torch.tracer import data_dependent
-
     dynamic = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
     if dynamic & set(getattr(func, "tags", ())):
 
@@ -43,7 +41,7 @@ def fallback(func: Any) -> Callable[..., Any]:
 
 def _opaque(trace: Tracer, func: Any, args: Any, kwargs: Any) -> Any:
     """An opaque layer with the shapes that torch's own kernel for shapes gives."""
-    from netledger.torch.tracer import DTYPE_NAMES, _tensors, data_dependent
+    from netledger.torch.tracer import DTYPE_NAMES, _tensors
 
     try:
         answer = func(*_on_meta(args), **_on_meta(kwargs))
@@ -86,8 +84,10 @@ def _on_meta(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_on_meta(entry) for entry in value)
     if isinstance(value, dict):
-        return {key: torch.device("meta") if key == "device" else _on_meta(entry)
-                for key, entry in value.items()}
+        return {
+            key: torch.device("meta") if key == "device" else _on_meta(entry)
+            for key, entry in value.items()
+        }
     return value
 
 

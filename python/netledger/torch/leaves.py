@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
 from netledger.torch import aten
+from torch import nn
 
 if TYPE_CHECKING:
     from netledger.torch._tensor import TracedTensor
@@ -71,12 +70,12 @@ def _batch_norm(rank: tuple[int, ...]) -> Leaf:
 
 def _linear(trace: Tracer, module: Any, input: TracedTensor) -> Any:
     weights = module._parameters
-    return aten.linear(trace, input, weights["weight"], weights["bias"])
+    return aten.linear.linear(trace, input, weights["weight"], weights["bias"])
 
 
 def _layer_norm(trace: Tracer, module: Any, input: TracedTensor) -> Any:
     weights = module._parameters
-    return aten.layer_norm(
+    return aten.normalization.layer_norm(
         trace, input, module.normalized_shape, weights["weight"], weights["bias"]
     )
 

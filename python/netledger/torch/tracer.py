@@ -10,20 +10,23 @@ that control flow on them can be followed.
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
-import torch
-from torch import nn
 from torch._C import _InferenceMode as InferenceMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+import torch
 from netledger._implementation import Engine
-from netledger.errors import DataDependentError, NetledgerError, TraceError
+from netledger.errors import NetledgerError, TraceError
 from netledger.torch._inputs import Input, check_shape, is_shape, torch_dtype
 from netledger.torch._state import ModuleState, walk
 from netledger.torch._tensor import TracedTensor, traced
+from torch import nn
 
 __all__ = ["Tracer", "trace"]
 
@@ -72,6 +75,9 @@ class Tracer(TorchDispatchMode):
         # The exception that left a module last, and the innermost module call it left.
         self.failed: BaseException | None = None
         self.failed_scope = 0
+        # How often the module's tensors were written to, by torch's count.
+        self._versions: list[int] = []
+        self._weights: list[torch.Tensor] = []
         # The path of the module that owns a parameter or buffer, by its tensor.
         self._owners: dict[int, str] = {}
         # Storages whose values are not to be trusted: written to by an operation that did not run.
@@ -113,13 +119,20 @@ class Tracer(TorchDispatchMode):
                         value.requires_grad,
                     )
                     self._indices[id(value)] = index
-                    self._alive.append(value)
+                    self._weights.append(value)
                     self._owners[index] = path
                     if device is None:
                         device = value.device
                     if self._default_dtype is None and value.dtype.is_floating_point:
                         self._default_dtype = value.dtype
         self.device = device or torch.device("cpu")
+        self._versions = [tensor._version for tensor in self._weights]
+
+    def restore_versions(self) -> None:
+        """torch counts writes to a tensor; those that a trace only notes are taken back."""
+        for tensor, version in zip(self._weights, self._versions, strict=True):
+            if tensor._version != version:
+                _set_version((tensor,), (version,))
 
     # -- tensors ----------------------------------------------------------------------------------
 
@@ -248,12 +261,12 @@ class Tracer(TorchDispatchMode):
             return self._alias(func, args, kwargs)
         if not known:
             return self._ordinary(handler, args, kwargs)
-        mutable = func._schema.is_mutable
+        mutable, dynamic = _traits(func)
         if mutable and self._belongs_to_model(args[0]):
             # The module's buffers are never written to: from here on their values are unknown.
             self._unknown.add(_storage(args[0]))
             return handler(self, *args, **kwargs)
-        if _DYNAMIC & set(func.tags):
+        if dynamic:
             # A size that depends on values, all of which are at hand.
             return func(*args, **self._on_cpu(kwargs))
         answer = handler(self, *args, **kwargs)
@@ -397,6 +410,16 @@ def _tensors(value: Any) -> list[torch.Tensor]:
     return found
 
 
+@cache
+def _traits(func: Any) -> tuple[bool, bool]:
+    """Whether an operation writes to an argument, and whether its sizes depend on values."""
+    return func._schema.is_mutable, not _DYNAMIC.isdisjoint(func.tags)
+
+
+def _set_version(tensors: tuple[torch.Tensor, ...], versions: tuple[int, ...]) -> None:
+    torch._C._autograd._unsafe_set_version_counter(tensors, versions)  # type: ignore[attr-defined]
+
+
 # -- running a module -----------------------------------------------------------------------------
 
 
@@ -413,6 +436,7 @@ class _ModuleCalls:
         enter = tracer.enter
         thread = threading.get_ident()
         original = nn.Module._call_impl
+        autocast = torch._C._is_any_autocast_enabled  # type: ignore[attr-defined]
         self._original = original
         leaves = {} if _global_hooks() else LEAVES
 
@@ -427,6 +451,7 @@ class _ModuleCalls:
                     and len(args) == 1
                     and not kwargs
                     and type(args[0]) is TracedTensor
+                    and not autocast()
                     and _is_plain(module)
                 ):
                     return leaf(tracer, module, args[0])
@@ -466,6 +491,34 @@ def _global_hooks() -> bool:
     )
 
 
+@contextmanager
+def _unasked_questions() -> Iterator[None]:
+    """Answers for two questions of libraries that need values which nobody may have.
+
+    A mask of unknown values is not taken to be the causal one, and a warning about padding without
+    a mask is not given.
+    """
+    transformer = nn.modules.transformer
+    is_causal_mask = transformer._detect_is_causal_mask
+
+    def detect(mask: Any, is_causal: bool | None = None, size: int | None = None) -> bool:
+        if is_causal is None and isinstance(mask, TracedTensor):
+            return False
+        return is_causal_mask(mask, is_causal, size)
+
+    transformer._detect_is_causal_mask = detect
+    pretrained = getattr(sys.modules.get("transformers.modeling_utils"), "PreTrainedModel", None)
+    warn = getattr(pretrained, "warn_if_padding_and_no_attention_mask", None)
+    if warn is not None:
+        pretrained.warn_if_padding_and_no_attention_mask = lambda *_: None  # type: ignore[union-attr]
+    try:
+        yield
+    finally:
+        transformer._detect_is_causal_mask = is_causal_mask
+        if warn is not None:
+            pretrained.warn_if_padding_and_no_attention_mask = warn  # type: ignore[union-attr]
+
+
 def trace(module: nn.Module, positional: list[Any], named: dict[str, Any]) -> Tracer:
     """Trace a module in evaluation mode and return the tracer with its finished graph.
 
@@ -478,19 +531,22 @@ def trace(module: nn.Module, positional: list[Any], named: dict[str, Any]) -> Tr
 
     module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
     tracer = Tracer(module, HANDLERS)
-    with ModuleState(tracer.modules), InferenceMode(True):
-        args = [_stand_in(tracer, value) for value in positional]
-        kwargs = {name: _stand_in(tracer, value, name) for name, value in named.items()}
-        try:
-            with _ModuleCalls(tracer), tracer:
-                answer = module(*args, **kwargs)
-        except NetledgerError:
-            raise
-        except Exception as error:
-            raise TraceError(
-                f"{tracer.where(tracer.failed_scope)} raised {type(error).__name__} in forward: "
-                f"{error}"
-            ) from error
+    try:
+        with ModuleState(tracer.modules), InferenceMode(True):
+            args = [_stand_in(tracer, value) for value in positional]
+            kwargs = {name: _stand_in(tracer, value, name) for name, value in named.items()}
+            try:
+                with _ModuleCalls(tracer), _unasked_questions(), tracer:
+                    answer = module(*args, **kwargs)
+            except NetledgerError:
+                raise
+            except Exception as error:
+                raise TraceError(
+                    f"{tracer.where(tracer.failed_scope)} raised {type(error).__name__} in "
+                    f"forward: {error}"
+                ) from error
+    finally:
+        tracer.restore_versions()
     tracer.scope = 0
     tracer.engine.output(*{tracer.index(tensor): None for tensor in _outputs(answer)})
     tracer.finish()
@@ -506,9 +562,10 @@ def _stand_in(tracer: Tracer, value: Any, name: str = "") -> Any:
         dtype = tracer._default_dtype
         shape = check_shape(value)
     elif isinstance(value, torch.Tensor):
-        if not (value.is_floating_point() or value.is_complex() or value.is_meta):
-            # Its values are at hand, and masks and indices steer control flow.
-            index = tracer.engine.tensor("input", tuple(value.shape), DTYPE_NAMES[value.dtype], name)
+        if _has_values(value):
+            index = tracer.engine.tensor(
+                "input", tuple(value.shape), DTYPE_NAMES[value.dtype], name
+            )
             tracer._bind(value, index)
             return value
         dtype, shape = value.dtype, tuple(value.shape)
@@ -521,6 +578,21 @@ def _stand_in(tracer: Tracer, value: Any, name: str = "") -> Any:
     dtype = dtype or torch.get_default_dtype()
     index = tracer.engine.tensor("input", shape, DTYPE_NAMES[dtype], name)
     return tracer.make(index, dtype)
+
+
+def _has_values(tensor: torch.Tensor) -> bool:
+    """Whether an input is one whose values steer control flow: integers, booleans, masks.
+
+    A mask is all zeros and the lowest number, as generate_square_subsequent_mask makes it.
+    """
+    if tensor.is_meta or tensor.is_complex():
+        return False
+    if not tensor.is_floating_point():
+        return True
+    if not 2 <= tensor.ndim <= 4 or tensor.numel() > _LARGEST_CONSTANT:
+        return False
+    lowest = tensor <= torch.finfo(tensor.dtype).min
+    return bool(lowest.any()) and bool((lowest | (tensor == 0)).all())
 
 
 def _outputs(answer: Any, depth: int = 0) -> Iterable[torch.Tensor]:
@@ -536,12 +608,3 @@ def _outputs(answer: Any, depth: int = 0) -> Iterable[torch.Tensor]:
     elif hasattr(answer, "__dict__") and depth < 4 and not isinstance(answer, type | nn.Module):
         for entry in vars(answer).values():
             yield from _outputs(entry, depth + 1)
-
-
-def data_dependent(tracer: Tracer, func: Any) -> DataDependentError:
-    """The error for an operation that needs the values of a traced tensor."""
-    return DataDependentError(
-        f"{tracer.where()}: {func} needs the values of a tensor that depends on the input, and "
-        "only shapes are followed. Pass integer and boolean inputs as tensors (their values are "
-        "then used), take the branch out of forward, or count the part behind it on its own."
-    )
