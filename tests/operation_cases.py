@@ -631,3 +631,97 @@ case("nothing:new_tensor", lambda x: x.new_tensor([1.0, 2.0]), S, ops="")
 case("add:arange", lambda x: x + torch.arange(4), S)
 case("add:0-dim float64 constant", lambda x: x + torch.tensor(2.0, dtype=f64), Spec(S, f16))
 case("weight_norm", lambda v, g: torch._weight_norm(v, g, 0), (4, 3), (4, 1), ops="norm div mul")
+
+# -- operations that the functions above reach under other names ------------------------------------
+
+for name in "arccos arcsin arctan absolute fix negative frac relu6 cumprod triu polygamma".split():
+    op = {
+        "arccos": "acos", "arcsin": "asin", "arctan": "atan", "absolute": "abs", "fix": "trunc",
+        "negative": "neg",
+    }.get(name, name)
+    rest = {"cumprod": (1,)}.get(name, ())
+    function = getattr(aten, f"{name}_")
+    if name == "polygamma":
+        case("polygamma:in place", lambda x: x.polygamma_(1), S)
+    else:
+        case(f"{op}:{name}, in place", lambda x, f=function, r=rest: f(x, *r), S)
+for name in """
+    atan2 copysign float_power heaviside hypot igamma igammac ldexp nextafter xlogy clamp_max
+""".split():
+    case(f"{name}:in place", getattr(aten, f"{name}_"), Spec(S, f64), Spec(B, f64))
+for name in "gcd lcm bitwise_left_shift bitwise_right_shift".split():
+    case(f"{name}:in place", getattr(aten, f"{name}_"), Spec(S, i64), Spec(B, i64))
+for symbol, name in (("lshift", "bitwise_left_shift"), ("rshift", "bitwise_right_shift")):
+    case(f"{name}:operator, in place", getattr(aten, f"__i{symbol}__"), Spec(S, i64), Spec(B, i64))
+for name in "addcmul addcdiv".split():
+    case(f"{name}:in place", getattr(aten, f"{name}_"), S, S, B)
+case("erf:special", torch.special.erf, S)
+case("norm:aten", lambda x: aten.norm(x, 2, [1], False), S)
+case("scatter_add:reduce, in place", lambda x, i, s: x.scatter_reduce_(1, i, s, "sum"), S,
+     Spec((2, 2, 4), i64), S)
+case("index_put:not in place", lambda x, i, v: torch.index_put(x, (i,), v), S, Spec((2,), i64), S,
+     ops="copy copy")
+case("index_put:one number", lambda x, i: (x.__setitem__(i, 1.0), x)[1], S, Spec((5,), i64),
+     ops="expand copy")
+case("masked_fill:assignment", lambda x, m: (x.__setitem__(m, 1.0), x)[1], S,
+     Spec(S, boolean))
+case("masked_fill:assignment, fewer dimensions", lambda x, m: (x.__setitem__(m, 1.0), x)[1], S,
+     Spec((2, 3), boolean), ops="reshape masked_fill")
+for d, mode in ((1, "reflection"), (3, "reflection"), (1, "replication"), (3, "replication")):
+    shape = (2, 3, 4, 5, 6)[: d + 2]
+    function = getattr(aten, f"{mode}_pad{d}d")
+    case(f"pad:{mode} op {d}", lambda x, f=function, d=d: f(x, [1, 1] * d), shape)
+case("pad:circular op", lambda x: aten._pad_circular(x, [1, 1, 1, 1]), N4)
+for name, d, rest in (
+    ("nearest", 1, ()), ("nearest", 2, ()), ("nearest", 3, ()), ("linear", 1, (False,)),
+    ("bilinear", 2, (False,)), ("trilinear", 3, (True,)), ("bicubic", 2, (False,)),
+):
+    shape = (2, 4, 5, 6, 7)[: d + 2]
+    function = getattr(aten, f"upsample_{name}{d}d")
+    case(
+        f"interpolate:{name}{d} op",
+        lambda x, f=function, d=d, r=rest: f(x, [9, 10, 11][:d], *r),
+        shape,
+    )
+for d in (1, 3):
+    shape = (2, 4, 5, 6, 7)[: d + 2]
+    case(f"interpolate:nearest-exact{d}",
+         lambda x: F.interpolate(x, scale_factor=2, mode="nearest-exact"), shape)
+case("interpolate:bicubic antialias",
+     lambda x: F.interpolate(x, size=(3, 3), mode="bicubic", antialias=True), N4)
+case("weight_norm:last dimension", lambda v, g: torch._weight_norm(v, g, 1), (4, 3), (1, 3),
+     ops="norm div mul")
+case("weight_norm:vector", lambda v, g: torch._weight_norm(v, g, 0), (4,), (4,),
+     ops="abs div mul")
+case("weight_norm:parameters", lambda v, g: torch._weight_norm(v, g, 0),
+     parameters=((4, 3), (4, 1)), ops="norm div mul")
+case("nothing:randint_like", lambda x: torch.randint_like(x, 5), S, ops="")
+case("nothing:bernoulli", torch.bernoulli, S, ops="")
+
+# -- recurrent --------------------------------------------------------------------------------------
+
+H = ((12, 5), (12, 3), (12,), (12,))
+case("gru", lambda x, h, *w: torch.gru(x, h, w, True, 1, 0.0, False, False, True),
+     (2, 4, 5), (1, 2, 4), parameters=((12, 5), (12, 4), (12,), (12,)))
+case("lstm", lambda x, h, c, *w: torch.lstm(x, (h, c), w, True, 1, 0.0, False, False, False),
+     (4, 2, 5), (1, 2, 3), (1, 2, 3), parameters=H)
+case("lstm:projected", lambda x, h, c, *w: torch.lstm(x, (h, c), w, False, 1, 0.0, False, False, True),
+     (2, 4, 5), (1, 2, 2), (1, 2, 3), parameters=((12, 5), (12, 2), (2, 3)))
+case("rnn:tanh", lambda x, h, *w: torch.rnn_tanh(x, h, w, True, 1, 0.0, False, False, True),
+     (2, 4, 5), (1, 2, 12), parameters=((12, 5), (12, 12), (12,), (12,)))
+case("rnn:relu", lambda x, h, *w: torch.rnn_relu(x, h, w, False, 1, 0.0, False, False, True),
+     (2, 4, 5), (1, 2, 12), parameters=((12, 5), (12, 12)))
+case("lstm_cell", lambda x, h, c, *w: torch.lstm_cell(x, (h, c), *w), (2, 5), (2, 3), (2, 3),
+     parameters=H)
+case("gru_cell", torch.gru_cell, (2, 5), (2, 4), parameters=((12, 5), (12, 4), (12,), (12,)))
+case("rnn_cell:tanh", torch.rnn_tanh_cell, (2, 5), (2, 12), parameters=((12, 5), (12, 12)))
+case("rnn_cell:relu", torch.rnn_relu_cell, (2, 5), (2, 12), parameters=((12, 5), (12, 12)))
+
+#: Operations without a case: they read values, or hold packed sequences (see test_errors.py), or
+#: torch reaches them only from compiled code.
+ELSEWHERE = frozenset(
+    """
+    _local_scalar_dense item is_nonzero equal allclose _pack_padded_sequence
+    _unsafe_index_put _weight_norm_interface
+    """.split()
+)

@@ -22,6 +22,7 @@ class PyGraph {
  public:
   TensorIndex tensor(std::string_view kind, const py::object& shape, std::string_view dtype_name,
                      std::string_view name, bool trainable);
+  std::vector<TensorIndex> tensors(const py::sequence& given);
   ScopeIndex scope(ScopeIndex parent, std::string path, std::string module_class,
                    std::int64_t call) {
     return graph_.add_scope(parent, std::move(path), std::move(module_class), call);
@@ -88,6 +89,20 @@ TensorIndex PyGraph::tensor(std::string_view kind, const py::object& shape,
   }
   return graph_.add_tensor(static_cast<TensorKind>(found - given_kinds.begin()), sizes, element,
                            name, trainable);
+}
+
+std::vector<TensorIndex> PyGraph::tensors(const py::sequence& given) {
+  std::vector<TensorIndex> indices;
+  for (const py::handle item : given) {
+    const auto arguments = py::reinterpret_borrow<py::tuple>(item);
+    if (!py::isinstance<py::tuple>(item) || arguments.size() != 5) {
+      throw GraphError("a tensor is given as (kind, shape, dtype, name, trainable)");
+    }
+    indices.push_back(tensor(arguments[0].cast<std::string_view>(), arguments[1],
+                             arguments[2].cast<std::string_view>(),
+                             arguments[3].cast<std::string_view>(), arguments[4].cast<bool>()));
+  }
+  return indices;
 }
 
 void PyGraph::read_tensors(const py::object& sequence, std::vector<TensorIndex>& tensors) {
@@ -211,6 +226,8 @@ void register_graph(py::module_& module) {
       .def("tensor", &PyGraph::tensor, py::arg("kind"), py::arg("shape"),
            py::arg("dtype") = "float32", py::arg("name") = "", py::arg("trainable") = true,
            "Add a tensor that no layer makes and return its index.")
+      .def("tensors", &PyGraph::tensors, py::arg("given"),
+           "Add many tensors at once: (kind, shape, dtype, name, trainable) of each.")
       .def("scope", &PyGraph::scope, py::arg("parent"), py::arg("path"), py::arg("module_class"),
            py::arg("call") = 0, "Enter one call of a module, inside another scope; 0 is the root.")
       .def("add", &PyGraph::add, py::arg("op"), py::arg("inputs"),

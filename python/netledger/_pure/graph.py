@@ -85,6 +85,10 @@ class Graph:
             raise CountOverflowError(f"tensor '{name}': {overflow}") from None
         return self._new_tensor(kind, sizes, dtype, name, trainable)  # type: ignore[arg-type]
 
+    def tensors(self, given: Sequence[tuple[str, Sequence[int], str, str, bool]]) -> list[int]:
+        """Add many tensors at once: (kind, shape, dtype, name, trainable) of each."""
+        return [self.tensor(*arguments) for arguments in given]
+
     def scope(self, parent: int, path: str, module_class: str, call: int = 0) -> int:
         """Enter one call of a module, inside another scope; 0 is the root."""
         self._check_scope(parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["fallback"]
 
 
+@cache
 def fallback(func: Any) -> Callable[..., Any]:
     """A handler for an operation without a rule of its own."""
     dynamic = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -93,39 +93,37 @@ class Tracer(TorchDispatchMode):
         return False
 
     def _register_module(self) -> None:
-        tensor = self.engine.tensor
-        device: torch.device | None = None
-        self._default_dtype: torch.dtype | None = None
+        given: list[tuple[str, Sequence[int], str, str, bool]] = []
+        paths: list[str] = []
+        weights = self._weights
+        seen: set[int] = set()
         for path, module in walk(self._module):
             self.modules.append(module)
             self._paths[id(module)] = (path, type(module).__name__)
-            prefix = f"{path}." if path else ""
             for kind, table in (("parameter", module._parameters), ("buffer", module._buffers)):
                 for name, value in table.items():
-                    if value is None or id(value) in self._indices:
+                    if value is None or id(value) in seen:
                         continue
+                    seen.add(id(value))
+                    full_name = f"{path}.{name}" if path else name
                     try:
-                        shape = tuple(value.shape)
+                        shape = value.shape
                     except RuntimeError as error:
                         raise TraceError(
-                            f"parameter '{prefix}{name}' has no shape yet ({error}): run the lazy "
+                            f"parameter '{full_name}' has no shape yet ({error}): run the lazy "
                             "module once, or build it with its sizes"
                         ) from None
-                    index = tensor(
-                        kind,
-                        shape,
-                        DTYPE_NAMES[value.dtype],
-                        prefix + name,
-                        value.requires_grad,
-                    )
-                    self._indices[id(value)] = index
-                    self._weights.append(value)
-                    self._owners[index] = path
-                    if device is None:
-                        device = value.device
-                    if self._default_dtype is None and value.dtype.is_floating_point:
-                        self._default_dtype = value.dtype
-        self.device = device or torch.device("cpu")
+                    dtype = DTYPE_NAMES[value.dtype]
+                    given.append((kind, shape, dtype, full_name, value.requires_grad))
+                    paths.append(path)
+                    weights.append(value)
+        indices = self.engine.tensors(given)
+        self._indices.update(zip(map(id, weights), indices, strict=True))
+        self._owners.update(zip(indices, paths, strict=True))
+        self.device = weights[0].device if weights else torch.device("cpu")
+        self._default_dtype = next(
+            (value.dtype for value in weights if value.dtype.is_floating_point), None
+        )
         self._versions = [tensor._version for tensor in self._weights]
 
     def restore_versions(self) -> None:
@@ -340,9 +338,7 @@ class Tracer(TorchDispatchMode):
     def _find_handler(self, func: Any) -> Handler:
         from netledger.torch.fallback import fallback
 
-        handler = fallback(func)
-        self._handlers[func] = handler
-        return handler
+        return fallback(func)
 
     # -- modules ----------------------------------------------------------------------------------
 
