@@ -118,7 +118,11 @@ build/%/build.ninja: CMakeLists.txt CMakePresets.json | $(STAMPS)/build-tools
 TIDIED := $(CORE_SOURCES:cpp/%.cpp=build/tidy/%.stamp)
 
 tidy: $(READY) build/tests/build.ninja
-	@$(MAKE) --no-print-directory --jobs=$(JOBS) --output-sync=target $(TIDIED)
+	@$(MAKE) --no-print-directory --jobs=$(JOBS) --output-sync=target tidied
+
+.PHONY: tidied
+tidied: $(TIDIED)
+	@true
 
 build/tidy/%.stamp: cpp/%.cpp $(CPP_HEADERS) .clang-tidy
 	$(BIN)/clang-tidy -p build/tests --quiet $<

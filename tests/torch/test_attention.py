@@ -9,10 +9,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch import nn
-
 import netledger as nl
 from netledger.formulas import attention
+from torch import nn
 
 CAUSAL = nn.Transformer.generate_square_subsequent_mask(6)
 
@@ -52,7 +51,9 @@ def test_multi_head_attention(
 
 def test_the_formula_is_the_module() -> None:
     module = SelfAttention(False, batch_first=True)
-    formula = attention.multi_head_attention((2, 6, 16), (2, 6, 16), (2, 6, 16), num_heads=4, batch_first=True)
+    formula = attention.multi_head_attention(
+        (2, 6, 16), (2, 6, 16), (2, 6, 16), num_heads=4, batch_first=True
+    )
     assert nl.count(module, (2, 6, 16)).macs == formula.macs
 
 

@@ -10,10 +10,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch import nn
 from torch.nn import functional as F
 
 import netledger as nl
+from torch import nn
 
 
 class Inner(nn.Module):
@@ -64,10 +64,10 @@ def net(layer: nn.Module) -> nn.Module:
          ["block (Block)", "values", "out of forward"]),
         (Inner(lambda x: x[x > 0]), [(2, 3)], nl.DataDependentError,
          ["block (Block)", "mask", "out of forward"]),
-        (Inner(lambda x: x.nonzero()), [(2, 3)], nl.DataDependentError, ["block (Block)", "nonzero"]),
+        (Inner(torch.nonzero), [(2, 3)], nl.DataDependentError, ["block (Block)", "nonzero"]),
         (Inner(lambda x: range(int(x.sum()))), [(2, 3)], nl.DataDependentError, ["block (Block)"]),
         (Inner(lambda x: x.tolist()), [(2, 3)], nl.NetledgerError, ["block (Block)"]),
-        (Inner(lambda x: F.one_hot(x)), [nl.Input((2, 3), "int64")], nl.DataDependentError,
+        (Inner(F.one_hot), [nl.Input((2, 3), "int64")], nl.DataDependentError,
          ["block (Block)", "num_classes"]),
         (Inner(lambda x: {}["key"]), [(2, 3)], nl.TraceError, ["block (Block)", "KeyError", "key"]),
         (net(nn.Linear(4, 4)), [], nl.TraceError, ["the model (Sequential)", "input"]),
@@ -75,8 +75,7 @@ def net(layer: nn.Module) -> nn.Module:
         (Inner(lambda x: nn.utils.rnn.pack_padded_sequence(x, torch.tensor([3, 2]), True)),
          [(2, 3, 4)], nl.TraceError, ["block (Block)", "padded tensor"]),
     ],
-    ids=lambda value: "-".join(value) if isinstance(value, list) and value and isinstance(value[0], str)
-    else "",
+    ids=str,
 )  # fmt: skip
 def test_errors_name_the_layer(
     model: nn.Module, inputs: list[Any], kind: type[Exception], facts: list[str]
@@ -129,9 +128,9 @@ def test_symbolic_sizes_are_refused() -> None:
 
 
 def test_not_a_module() -> None:
-    with pytest.raises(nl.NetledgerError, match="expected a torch.nn.Module.*got function"):
+    with pytest.raises(nl.NetledgerError, match=r"expected a torch.nn.Module.*got function"):
         nl.count(lambda x: x, (1, 3))  # type: ignore[arg-type]
-    with pytest.raises(nl.NetledgerError, match="got type.*Linear\\(\\.\\.\\.\\)|got type"):
+    with pytest.raises(nl.NetledgerError, match="got type"):
         nl.count(nn.Linear, (1, 3))  # type: ignore[arg-type]
 
 

@@ -9,9 +9,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from torch.overrides import TorchFunctionMode
-from torchvision_shim import torchvision
 
 import netledger as nl
+from torchvision_shim import torchvision
 
 MODELS = torchvision.models.list_models(module=torchvision.models)
 

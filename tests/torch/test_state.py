@@ -9,10 +9,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import netledger as nl
 from torch import nn
 from torchvision_shim import torchvision
-
-import netledger as nl
 
 
 class Restless(nn.Module):
@@ -128,7 +127,9 @@ def test_other_dtypes_and_the_meta_device(dtype: torch.dtype, device: str) -> No
     assert fingerprint(model) == before
     itemsize = dtype.itemsize
     rows = ledger.rows
-    assert [row.memory_access_bytes for row in rows] == [row.memory_access * itemsize for row in rows]
+    assert [row.memory_access_bytes for row in rows] == [
+        row.memory_access * itemsize for row in rows
+    ]
     assert ledger.macs == 6 * 6 * 4 * 27
     engine = nl.from_torch(model, (1, 3, 8, 8)).engine
     assert engine.dtype(engine.outputs[0]) == str(dtype).removeprefix("torch.")
@@ -160,7 +161,9 @@ def test_weights_that_are_computed(wrapped: Any, ops: list[str]) -> None:
 def test_hooks_run_and_stay() -> None:
     model = nn.Sequential(nn.Linear(16, 16), nn.ReLU())
     calls = []
-    model[0].register_forward_hook(lambda module, args, output: calls.append("after") or output[:, :5])
+    model[0].register_forward_hook(
+        lambda module, args, output: calls.append("after") or output[:, :5]
+    )
     model[0].register_forward_pre_hook(lambda module, args: calls.append("before"))
     before = fingerprint(model)
     ledger = nl.count(model, (2, 16))

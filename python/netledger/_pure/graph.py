@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -152,6 +152,29 @@ class Graph:
             )
         )
         return outputs
+
+    def adder(self) -> Callable[..., tuple[Any, ...]]:
+        """A function that adds layers with positional arguments only, for a tracer's inner loop.
+
+        It takes op, inputs, attributes, weights, dtype, scope and inplace, and returns the index
+        and the shape of each output, one after the other.
+        """
+
+        def add(
+            op: str,
+            inputs: Sequence[int],
+            attributes: Mapping[str, object] | None,
+            weights: Sequence[int | None] | None,
+            dtype: str | Sequence[str] | None,
+            scope: int,
+            inplace: bool,
+        ) -> tuple[Any, ...]:
+            outputs = self.add(
+                op, inputs, attributes, weights=weights, dtype=dtype, scope=scope, inplace=inplace
+            )
+            return tuple(entry for index in outputs for entry in (index, self.shape(index)))
+
+        return add
 
     def claim(self, tensor: int, node: int) -> None:
         """Count a parameter or buffer that no layer reads at this node."""

@@ -68,7 +68,10 @@ def check_shape(shape: Sequence[Any]) -> tuple[int, ...]:
     """The sizes of an input, or an error that says what is wrong with them."""
     for size in shape:
         if isinstance(size, bool) or not hasattr(size, "__index__"):
-            raise NetledgerError(f"an input size must be an integer, got {size!r} in {shape}")
+            symbolic = "; symbolic sizes are not supported" if isinstance(size, str) else ""
+            raise NetledgerError(
+                f"an input size must be an integer, got {size!r} in {shape}{symbolic}"
+            )
         if size <= 0:
             raise NetledgerError(f"an input size must be positive, got {size} in {tuple(shape)}")
     return tuple(int(size) for size in shape)

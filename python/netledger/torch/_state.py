@@ -61,12 +61,11 @@ class ModuleState:
         self._everything = self._now()
         # One story for attention, whether torch would fuse it or not.
         torch.backends.mha.set_fastpath_enabled(False)
-        # Scripted modules keep their flags elsewhere.
         self._training = [module for module in self._modules if module.training]
-        _set_training(self._training, False)
+        self._set_training(False)
 
     def __exit__(self, *exception: object) -> None:
-        _set_training(self._training, True)
+        self._set_training(True)
         now = self._now()
         if (
             len(now) != len(self._everything)
@@ -76,6 +75,13 @@ class ModuleState:
             self._restore()
         torch.backends.mha.set_fastpath_enabled(self._fastpath)
         torch.set_rng_state(self._random)
+
+    def _set_training(self, mode: bool) -> None:
+        for module in self._training:
+            if "training" in module.__dict__:
+                module.__dict__["training"] = mode
+            else:  # a scripted module keeps it elsewhere
+                module.training = mode
 
     def _now(self) -> list[Any]:
         """Every attribute of the modules and every entry of their containers."""
@@ -100,12 +106,3 @@ class ModuleState:
                 container.extend(saved)
             else:
                 container.update(saved)
-
-
-def _set_training(modules: list[nn.Module], mode: bool) -> None:
-    for module in modules:
-        if "training" in module.__dict__:
-            # Not through nn.Module.__setattr__, which takes longer than all the rest.
-            module.__dict__["training"] = mode
-        else:
-            module.training = mode

@@ -22,14 +22,14 @@ class TracedTensor(torch.Tensor):
         ordinary: made outside of inference mode, as a view of a parameter is.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]
     ordinary = False
 
     # Plain for torch's own functions: only the tracer's dispatch mode sees it.
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @classmethod
-    def __torch_dispatch__(
+    def __torch_dispatch__(  # type: ignore[override]
         cls,
         func: Any,
         types: tuple[type, ...],
@@ -45,7 +45,7 @@ class TracedTensor(torch.Tensor):
         return f"TracedTensor(shape={tuple(self.shape)}, dtype={self.dtype})"
 
 
-_new: Callable[..., Any] = torch.Tensor._make_wrapper_subclass  # type: ignore[attr-defined]
+_new: Callable[..., Any] = torch.Tensor._make_wrapper_subclass
 
 
 def traced(

@@ -56,6 +56,8 @@ def _opaque(trace: Tracer, func: Any, args: Any, kwargs: Any) -> Any:
             "the model without it."
         ) from error
     outputs = list(_tensors(answer))
+    if not outputs and not func._schema.is_mutable:
+        return answer  # a check: nothing is computed
     shapes: list[int] = []
     for output in outputs:
         shapes += [output.ndim, *output.shape]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -50,7 +50,7 @@ _ALIASES = {
 _DYNAMIC = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 
 
-class Tracer(TorchDispatchMode):
+class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """One trace of one module.
 
     Attributes:
@@ -61,8 +61,9 @@ class Tracer(TorchDispatchMode):
     """
 
     def __init__(self, module: nn.Module, handlers: dict[Any, Handler]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.engine = Engine()
+        self._add = self.engine.adder()
         self.scope = 0
         self.unsupported: dict[str, int] = {}
         self._handlers = handlers
@@ -178,34 +179,25 @@ class Tracer(TorchDispatchMode):
         if weights is not None:
             chosen = [None if weight is None else index(weight) for weight in weights]
         result = dtype or tensors[0].dtype
-        outputs = self.engine.add(
-            op,
-            [index(tensor) for tensor in tensors],
-            attributes,
-            weights=chosen,
-            dtype=DTYPE_NAMES[result],
-            scope=self.scope,
+        read = [index(tensor) for tensor in tensors]
+        outputs = self._add(op, read, attributes, chosen, DTYPE_NAMES[result], self.scope, False)
+        if len(outputs) == 2:
+            return traced(outputs[0], outputs[1], result, self.device)
+        return tuple(
+            traced(output, shape, result, self.device)
+            for output, shape in zip(outputs[::2], outputs[1::2], strict=True)
         )
-        if len(outputs) == 1:
-            return self.make(outputs[0], result)
-        return tuple(self.make(output, result) for output in outputs)
 
     def add_inplace(
         self, op: str, inputs: list[torch.Tensor], attributes: dict[str, Any] | None = None
     ) -> Any:
         """Add a layer whose output takes the place of its first input; return that tensor."""
         target = inputs[0]
-        (output,) = self.engine.add(
-            op,
-            [self.index(tensor) for tensor in inputs],
-            attributes,
-            scope=self.scope,
-            inplace=True,
-        )
-        if self.engine.shape(output) != tuple(target.shape):
+        read = [self.index(tensor) for tensor in inputs]
+        output, shape = self._add(op, read, attributes, None, None, self.scope, True)
+        if shape != target.shape:
             raise TraceError(
-                f"{self.where()}: {op} in place cannot turn {tuple(target.shape)} into "
-                f"{self.engine.shape(output)}"
+                f"{self.where()}: {op} in place cannot turn {tuple(target.shape)} into {shape}"
             )
         self.overwrite(target, output)
         return target
@@ -282,7 +274,7 @@ class Tracer(TorchDispatchMode):
             return answer
         value = func(*args, **self._on_cpu(kwargs))
         for stand_in, tensor in zip(recorded, _tensors(value), strict=True):
-            self._bind(tensor, stand_in.index)  # type: ignore[attr-defined]
+            self._bind(tensor, self.index(stand_in))
         return value
 
     def _alias(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -386,7 +378,7 @@ class Tracer(TorchDispatchMode):
 
 
 def _storage(tensor: torch.Tensor) -> int:
-    return tensor.untyped_storage()._cdata
+    return int(tensor.untyped_storage()._cdata)
 
 
 def _tensors(value: Any) -> list[torch.Tensor]:
@@ -413,7 +405,12 @@ def _traits(func: Any) -> tuple[bool, bool]:
 
 
 def _set_version(tensors: tuple[torch.Tensor, ...], versions: tuple[int, ...]) -> None:
-    torch._C._autograd._unsafe_set_version_counter(tensors, versions)  # type: ignore[attr-defined]
+    set_version = torch._C._autograd._unsafe_set_version_counter
+    try:
+        set_version(tensors, versions)
+    except TypeError:  # before torch 2.7, one at a time
+        for tensor, version in zip(tensors, versions, strict=True):
+            set_version(tensor, version)  # type: ignore[arg-type]
 
 
 # -- running a module -----------------------------------------------------------------------------
@@ -431,8 +428,8 @@ class _ModuleCalls:
         tracer = self._tracer
         enter = tracer.enter
         thread = threading.get_ident()
-        original = nn.Module._call_impl
-        autocast = torch._C._is_any_autocast_enabled  # type: ignore[attr-defined]
+        original: Callable[..., Any] = nn.Module._call_impl
+        autocast = getattr(torch._C, "_is_any_autocast_enabled", torch.is_autocast_enabled)
         self._original = original
         leaves = {} if _global_hooks() else LEAVES
 

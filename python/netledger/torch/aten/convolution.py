@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from netledger.torch.tracer import Tracer
 
 
+def _each(value: Any, spatial: int) -> Any:
+    """One number for every dimension, written out; torch's defaults come so."""
+    return (value,) * spatial if type(value) is int else value
+
+
 def _convolution(spatial: int) -> None:
     op = f"conv{spatial}d"
 
@@ -31,9 +36,9 @@ def _convolution(spatial: int) -> None:
             {
                 "out_channels": shape[0],
                 "kernel_size": shape[2:],
-                "stride": stride,
-                "padding": padding,
-                "dilation": dilation,
+                "stride": _each(stride, spatial),
+                "padding": _each(padding, spatial),
+                "dilation": _each(dilation, spatial),
                 "groups": groups,
                 "bias": bias is not None,
             },
@@ -63,12 +68,12 @@ def _transposed_convolution(spatial: int) -> None:
             {
                 "out_channels": weight.shape[1] * groups,
                 "kernel_size": weight.shape[2:],
-                "stride": stride,
-                "padding": padding,
-                "output_padding": output_padding,
+                "stride": _each(stride, spatial),
+                "padding": _each(padding, spatial),
+                "output_padding": _each(output_padding, spatial),
                 "groups": groups,
                 "bias": bias is not None,
-                "dilation": dilation,
+                "dilation": _each(dilation, spatial),
             },
             weights=[weight] if bias is None else [weight, bias],
         )

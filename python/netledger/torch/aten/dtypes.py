@@ -25,7 +25,7 @@ def promoted(values: Sequence[Any]) -> torch.dtype:
     for value in values:
         if isinstance(value, Tensor):
             # A stand-in with memory: result_type reads dtypes, and which tensors have dimensions.
-            stand_in = torch.empty((1,) if value.ndim else (), dtype=value.dtype)
+            stand_in: Any = torch.empty((1,) if value.ndim else (), dtype=value.dtype)
         elif isinstance(value, bool | int | float | complex):
             stand_in = value
         else:
@@ -54,7 +54,7 @@ def arithmetic_dtype(tensors: list[Tensor], args: Sequence[Any]) -> torch.dtype:
                 return promoted(args)
         return dtype
     for value in args:
-        if isinstance(value, float | complex | int) and not isinstance(value, Tensor):
+        if isinstance(value, float | complex | int):
             return promoted(args)
     return dtype
 

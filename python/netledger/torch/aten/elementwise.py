@@ -144,6 +144,21 @@ def _gelu_inplace(trace: Tracer, input: Tensor, approximate: str = "none") -> An
     return trace.add_inplace("gelu_tanh" if approximate == "tanh" else "gelu", [input])
 
 
+@maps("hardtanh")
+def _hardtanh(trace: Tracer, input: Tensor, min_val: Any = -1, max_val: Any = 1) -> Any:
+    return trace.add(_hardtanh_op(min_val, max_val), (input,))
+
+
+@maps("hardtanh_")
+def _hardtanh_inplace(trace: Tracer, input: Tensor, min_val: Any = -1, max_val: Any = 1) -> Any:
+    return trace.add_inplace(_hardtanh_op(min_val, max_val), [input])
+
+
+def _hardtanh_op(min_val: Any, max_val: Any) -> str:
+    """torch.nn.ReLU6 is a hardtanh from 0 to 6."""
+    return "relu6" if min_val == 0 and max_val == 6 else "hardtanh"
+
+
 @maps("div.Tensor_mode", "div.Scalar_mode")
 def _div_mode(trace: Tracer, input: Tensor, other: Any, rounding_mode: str | None = None) -> Any:
     args = (input, other)

@@ -27,7 +27,7 @@ def _recurrent(op: str, gates: int, name: str) -> None:
     ) -> Any:
         states = [state] if isinstance(state, Tensor) else list(state)
         hidden_size = params[1].shape[0] // gates
-        attributes = {
+        attributes: dict[str, Any] = {
             "hidden_size": hidden_size,
             "num_layers": num_layers,
             "bias": has_biases,

@@ -65,7 +65,10 @@ def with_indices(
     outputs = trace.engine.add(
         op,
         [trace.index(tensor) for tensor in tensors],
-        attributes,
+        {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in attributes.items()
+        },
         dtype=(dtype_name(tensors[0].dtype), "int64"),
         scope=trace.scope,
     )
