@@ -49,7 +49,8 @@ Cost cost(std::string_view op_name, const Shape& input, const std::vector<Given>
   }
   Graph graph;
   const TensorIndex x = graph.add_tensor(TensorKind::input, input);
-  const Outputs outputs = graph.add(*op, {{x}}, attributes);
+  const std::vector<TensorIndex> inputs = {x};
+  const Outputs outputs = graph.add(*op, inputs, attributes);
   REQUIRE(outputs.count == 1);
   const Account account = graph.account(0);
   const auto metric = [&account](Metric which) {
