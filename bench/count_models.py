@@ -16,6 +16,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -65,10 +66,15 @@ def quietly(call: Call) -> Call:
     """The same call without what it prints and warns."""
 
     def silent() -> Any:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return call()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+            stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore")
+            answer = call()
+        if answer is None or answer == (None, None):
+            raise RuntimeError("no answer")  # ptflops reports its errors by printing them
+        return answer
 
     return silent
 
@@ -127,13 +133,21 @@ def working(calls: dict[str, Call]) -> dict[str, Call]:
     """The calls that do not fail."""
     found = {}
     for name, call in calls.items():
-        try:
-            call()
-        except Exception as error:
-            print(f"  {name} left out: {type(error).__name__}: {str(error)[:80]}")
+        failure = failure_of(call)
+        if failure:
+            print(f"  {name} left out: {failure}")
         else:
             found[name] = call
     return found
+
+
+def failure_of(call: Call) -> str:
+    """What a call raises, in a few words."""
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001: of any kind, by a tool that is not ours
+        return f"{type(error).__name__}: {str(error)[:80]}"
+    return ""
 
 
 def main() -> None:
@@ -155,9 +169,7 @@ def main() -> None:
         ledger = counted()
         assert ledger.params == sum(p.numel() for p in model.parameters())
         print(f"{name}: {ledger.params:,} params, {ledger.macs:,} MACs")
-        on_meta = working(
-            {"FlopCounterMode on meta": lambda: flop_counter(meta_model, meta_given)}
-        )
+        on_meta = {"FlopCounterMode on meta": partial(flop_counter, meta_model, meta_given)}
         # The fused kernels of attention on the CPU are unknown to it, their parts are not.
         with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
             torch.backends.mha.set_fastpath_enabled(False)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch.nn.functional as F
-
 import torch
+import torch.nn.functional as F
 
 if TYPE_CHECKING:
     from collections.abc import Callable

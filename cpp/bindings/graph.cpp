@@ -128,8 +128,8 @@ void PyGraph::read_tensors(py::handle sequence, std::vector<TensorIndex>& tensor
 }
 
 Outputs PyGraph::add(std::string_view op_name, py::handle inputs, py::handle attributes,
-                     py::handle weights, py::handle dtypes, std::string_view name,
-                     ScopeIndex scope, bool inplace) {
+                     py::handle weights, py::handle dtypes, std::string_view name, ScopeIndex scope,
+                     bool inplace) {
   const Op& op = operation(op_name);
   graph_.check_scope(scope);
   read_tensors(inputs, inputs_);
@@ -178,17 +178,18 @@ constexpr const char* adder_name = "netledger._core.Graph.adder";
 
 PyObject* call_adder(PyObject* capsule, PyObject* const* arguments, Py_ssize_t count) {
   try {
-    if (count != 7) throw py::type_error("an adder takes 7 arguments, got " + std::to_string(count));
+    if (count != 7)
+      throw py::type_error("an adder takes 7 arguments, got " + std::to_string(count));
     auto* graph = static_cast<PyGraph*>(PyCapsule_GetPointer(capsule, adder_name));
     Py_ssize_t length = 0;
     const char* op = PyUnicode_AsUTF8AndSize(arguments[0], &length);
     if (op == nullptr) throw py::error_already_set();
     const unsigned long scope = PyLong_AsUnsignedLong(arguments[5]);
     if (PyErr_Occurred() != nullptr) throw py::error_already_set();
-    const Outputs outputs = graph->add({op, static_cast<std::size_t>(length)}, arguments[1],
-                                       arguments[2], arguments[3], arguments[4], "",
-                                       static_cast<ScopeIndex>(std::min<unsigned long>(scope, absent)),
-                                       arguments[6] == Py_True);
+    const Outputs outputs = graph->add(
+        {op, static_cast<std::size_t>(length)}, arguments[1], arguments[2], arguments[3],
+        arguments[4], "", static_cast<ScopeIndex>(std::min<unsigned long>(scope, absent)),
+        arguments[6] == Py_True);
     py::tuple result(std::size_t{2} * outputs.count);
     for (std::uint32_t index = 0; index < outputs.count; ++index) {
       const TensorIndex tensor = outputs.first + index;
@@ -277,15 +278,15 @@ void register_graph(py::module_& module) {
            "Add many tensors at once: (kind, shape, dtype, name, trainable) of each.")
       .def("scope", &PyGraph::scope, py::arg("parent"), py::arg("path"), py::arg("module_class"),
            py::arg("call") = 0, "Enter one call of a module, inside another scope; 0 is the root.")
-      .def("add", &add, py::arg("op"), py::arg("inputs"),
-           py::arg("attributes") = py::none(), py::kw_only(), py::arg("weights") = py::none(),
-           py::arg("dtype") = py::none(), py::arg("name") = "", py::arg("scope") = 0,
-           py::arg("inplace") = false,
+      .def("add", &add, py::arg("op"), py::arg("inputs"), py::arg("attributes") = py::none(),
+           py::kw_only(), py::arg("weights") = py::none(), py::arg("dtype") = py::none(),
+           py::arg("name") = "", py::arg("scope") = 0, py::arg("inplace") = false,
            "Add a layer: propagate its shapes, count it, return the indices of its outputs.")
-      .def("adder", &adder, py::keep_alive<0, 1>(),
-           "A function that adds layers with positional arguments only (op, inputs, attributes, "
-           "weights, dtype, scope, inplace) and returns the index and the shape of each output, one "
-           "after the other.")
+      .def(
+          "adder", &adder, py::keep_alive<0, 1>(),
+          "A function that adds layers with positional arguments only (op, inputs, attributes, "
+          "weights, dtype, scope, inplace) and returns the index and the shape of each output, one "
+          "after the other.")
       .def("claim", &PyGraph::claim, py::arg("tensor"), py::arg("node"),
            "Count a parameter or buffer that no layer reads at this node.")
       .def("output", &PyGraph::output,

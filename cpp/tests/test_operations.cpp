@@ -59,7 +59,7 @@ TEST_CASE("every family has ops") {
 TEST_CASE("every op has a rule and takes a possible number of inputs") {
   for (const Op& op : operations()) {
     CAPTURE(std::string(op.name));
-    CHECK(op.rule != nullptr);
+    CHECK((op.rule != nullptr));
     CHECK(op.minimum_inputs <= op.maximum_inputs);
     CHECK(op.spatial <= 3);
     // What moves no data calculates nothing.

@@ -3,7 +3,7 @@
 The compiled core: shape propagation and cost accounting over layer graphs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from netledger._results import Cost, Counts, Node, Scope
@@ -30,6 +30,11 @@ class Graph:
     ) -> tuple[int, ...]:
         """
         Add a layer: propagate its shapes, count it, return the indices of its outputs.
+        """
+
+    def adder(self) -> Callable[..., tuple[Any, ...]]:
+        """
+        A function that adds layers with positional arguments only (op, inputs, attributes, weights, dtype, scope, inplace) and returns the index and the shape of each output, one after the other.
         """
 
     def claim(self, tensor: int, node: int) -> None:
@@ -102,6 +107,11 @@ class Graph:
     def tensor_name(self, tensor: int) -> str:
         """
         The name a tensor was given.
+        """
+
+    def tensors(self, given: Sequence[tuple[str, Sequence[int], str, str, bool]]) -> list[int]:
+        """
+        Add many tensors at once: (kind, shape, dtype, name, trainable) of each.
         """
 
     def unclaimed(self) -> list[int]:

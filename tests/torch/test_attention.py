@@ -9,9 +9,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from torch import nn
+
 import netledger as nl
 from netledger.formulas import attention
-from torch import nn
 
 CAUSAL = nn.Transformer.generate_square_subsequent_mask(6)
 

@@ -10,10 +10,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from torch import nn
 from torch.nn import functional as F
 
 import netledger as nl
-from torch import nn
 
 
 class Inner(nn.Module):

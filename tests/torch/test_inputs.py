@@ -11,8 +11,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import netledger as nl
 from torch import nn
+
+import netledger as nl
 
 
 class Two(nn.Module):

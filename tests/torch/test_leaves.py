@@ -8,9 +8,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from torch import nn
+
 import netledger as nl
 from netledger.torch.leaves import LEAVES
-from torch import nn
 from torchvision_shim import torchvision
 
 MODULES = [

@@ -9,12 +9,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from torch import nn
+
 import netledger as nl
 from netledger.formulas._layer import OPERATIONS, cost_of
 from netledger.torch.aten import HANDLERS
 from netledger.torch.tracer import Tracer
 from operation_cases import CASES, ELSEWHERE, Case
-from torch import nn
 
 
 class Call(nn.Module):

@@ -9,8 +9,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import netledger as nl
 from torch import nn
+
+import netledger as nl
 
 
 class Calling(nn.Module):

@@ -362,7 +362,9 @@ class Graph:
                 continue
             given = self._tensors[index].shape
             if given != weight.shape:
-                refuse(f"its weight {position} has shape {given}, but the input needs {weight.shape}")
+                refuse(
+                    f"its weight {position} has shape {given}, but the input needs {weight.shape}"
+                )
 
     # -- liveness ---------------------------------------------------------------------------------
 

@@ -19,8 +19,9 @@ except ImportError as error:
 from netledger.torch._inputs import Input, read_inputs
 
 if TYPE_CHECKING:
-    from netledger.graph import Graph
     from torch import nn
+
+    from netledger.graph import Graph
 
 __all__ = ["Input", "count", "from_torch"]
 
@@ -75,8 +76,9 @@ def count(module: nn.Module | Graph, *inputs: Any, **keyword_inputs: Any) -> Led
 
 
 def _trace(module: Any, inputs: tuple[Any, ...], keyword_inputs: dict[str, Any]) -> Any:
-    from netledger.torch.tracer import trace
     from torch import nn
+
+    from netledger.torch.tracer import trace
 
     if not isinstance(module, nn.Module):
         raise NetledgerError(

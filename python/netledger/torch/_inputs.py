@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+
 from netledger.errors import NetledgerError
 
 __all__ = ["Input", "read_inputs"]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+
 from netledger.errors import TraceError
 
 __all__ = ["TracedTensor"]

@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
+
 from netledger.errors import TraceError
 from netledger.torch._tensor import TracedTensor
 from netledger.torch.aten.registry import data_dependent

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from netledger.torch import aten
 from torch import nn
+
+from netledger.torch import aten
 
 if TYPE_CHECKING:
     from netledger.torch._tensor import TracedTensor

@@ -17,16 +17,16 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import torch
+from torch import nn
 from torch._C import _InferenceMode as InferenceMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-import torch
 from netledger._implementation import Engine
 from netledger.errors import NetledgerError, TraceError
 from netledger.torch._inputs import Input, check_shape, is_shape, torch_dtype
 from netledger.torch._state import ModuleState, walk
 from netledger.torch._tensor import TracedTensor, traced
-from torch import nn
 
 __all__ = ["Tracer", "trace"]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netledger.torch.aten.registry import HANDLERS, maps, overloads
 from torch import Tensor
+
+from netledger.torch.aten.registry import HANDLERS, maps, overloads
 
 if TYPE_CHECKING:
     from netledger.torch.tracer import Tracer

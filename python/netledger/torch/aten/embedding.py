@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
+
 from netledger.errors import LayerError
 from netledger.torch.aten.registry import dtype_name, maps
-from torch import Tensor
 
 if TYPE_CHECKING:
     from netledger.torch.tracer import Tracer

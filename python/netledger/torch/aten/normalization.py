@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netledger.torch.aten.registry import maps
 from torch import Tensor
+
+from netledger.torch.aten.registry import maps
 
 if TYPE_CHECKING:
     from netledger.torch.tracer import Tracer

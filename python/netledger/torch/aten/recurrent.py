@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from torch import Tensor
+
 from netledger.errors import TraceError
 from netledger.torch.aten.registry import maps
-from torch import Tensor
 
 if TYPE_CHECKING:
     from netledger.torch.tracer import Tracer

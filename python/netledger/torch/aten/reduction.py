@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
+
 from netledger.torch.aten.dtypes import arithmetic_dtype, floating_dtype, same_dtype, summed_dtype
 from netledger.torch.aten.registry import HANDLERS, all_or_some, maps, with_indices
-from torch import Tensor
 
 if TYPE_CHECKING:
     from netledger.torch.tracer import Tracer

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
-from netledger.errors import DataDependentError
 from torch import Tensor
+
+from netledger.errors import DataDependentError
 
 if TYPE_CHECKING:
     from netledger.torch.tracer import Tracer

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
+
 from netledger.errors import TraceError
 from netledger.torch._tensor import TracedTensor
 from netledger.torch.aten.dtypes import arithmetic_dtype
 from netledger.torch.aten.registry import all_or_some, data_dependent, maps
-from torch import Tensor
 
 if TYPE_CHECKING:
     from netledger.torch.tracer import Tracer

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
+
 from netledger.torch._tensor import TracedTensor
 from netledger.torch.aten.registry import HANDLERS, data_dependent, maps, overloads
-from torch import Tensor
 
 if TYPE_CHECKING:
     from netledger.torch.tracer import Tracer
