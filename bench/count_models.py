@@ -145,7 +145,7 @@ def failure_of(call: Call) -> str:
     """What a call raises, in a few words."""
     try:
         call()
-    except Exception as error:  # noqa: BLE001: of any kind, by a tool that is not ours
+    except Exception as error:  # noqa: BLE001 - a tool that is not ours
         return f"{type(error).__name__}: {str(error)[:80]}"
     return ""
 

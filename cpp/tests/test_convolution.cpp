@@ -108,8 +108,8 @@ TEST_CASE("the first layer of a residual network") {
 
 TEST_CASE("a bias is a parameter per channel and an addition per output") {
   const Cost with = cost("conv2d", {2, 4, 5, 6}, {{"out_channels", {8}}, {"kernel_size", {3}}});
-  const Cost without = cost("conv2d", {2, 4, 5, 6},
-                            {{"out_channels", {8}}, {"kernel_size", {3}}, {"bias", {0}}});
+  const Cost without =
+      cost("conv2d", {2, 4, 5, 6}, {{"out_channels", {8}}, {"kernel_size", {3}}, {"bias", {0}}});
   CHECK(with.output == Sizes{2, 8, 3, 4});
   CHECK(with.params == 8 * 4 * 9 + 8);
   CHECK(without.params == 8 * 4 * 9);
@@ -121,9 +121,9 @@ TEST_CASE("a bias is a parameter per channel and an addition per output") {
 }
 
 TEST_CASE("groups divide the products") {
-  const Cost depthwise = cost(
-      "conv2d", {1, 6, 8, 8},
-      {{"out_channels", {12}}, {"kernel_size", {3}}, {"padding", {1}}, {"groups", {6}}});
+  const Cost depthwise =
+      cost("conv2d", {1, 6, 8, 8},
+           {{"out_channels", {12}}, {"kernel_size", {3}}, {"padding", {1}}, {"groups", {6}}});
   CHECK(depthwise.output == Sizes{1, 12, 8, 8});
   CHECK(depthwise.params == 12 * 1 * 9 + 12);
   CHECK(depthwise.macs == 12 * 64 * 9);
@@ -152,8 +152,9 @@ TEST_CASE("padding before and after may differ") {
   const Cost conv = cost("conv2d", {1, 1, 7, 7},
                          {{"out_channels", {1}}, {"kernel_size", {4}}, {"padding", {1, 2, 0, 3}}});
   CHECK(conv.output == Sizes{1, 1, 7, 7});
-  const Cost uneven = cost("conv2d", {1, 1, 7, 7},
-                           {{"out_channels", {1}}, {"kernel_size", {4}}, {"padding", {1, 1, 5, 0}}});
+  const Cost uneven =
+      cost("conv2d", {1, 1, 7, 7},
+           {{"out_channels", {1}}, {"kernel_size", {4}}, {"padding", {1, 1, 5, 0}}});
   CHECK(uneven.output == Sizes{1, 1, 6, 9});
 }
 

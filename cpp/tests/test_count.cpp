@@ -140,8 +140,8 @@ TEST_CASE("a graph with variables is not counted") {
   const Quantity n = graph.program().variable("n");
   const TensorIndex x = graph.add_tensor(TensorKind::input, {n});
   add(graph, "relu", {x});
-  CHECK_THROWS_WITH_AS(count(graph),
-                       "the graph has variables: give them values before counting", GraphError);
+  CHECK_THROWS_WITH_AS(count(graph), "the graph has variables: give them values before counting",
+                       GraphError);
 }
 
 TEST_CASE("the peak of a chain is its largest pair of neighbours") {
@@ -197,10 +197,10 @@ TEST_CASE("outputs of the model live to the end") {
 TEST_CASE("an output that is a view keeps its storage alive") {
   Graph graph;
   const TensorIndex x = input_of(graph, 10);
-  const TensorIndex a = add(graph, "repeat", {x}, {{"repeats", {10}}}).first;             // 110
-  const TensorIndex v = add(graph, "slice", {a}, {{"end", {1}}}).first;                   // 100
-  const TensorIndex b = add(graph, "repeat", {v}, {{"repeats", {7}}}).first;              // 107
-  add(graph, "repeat", {b}, {{"repeats", {9}}});                                          // 7 + 63
+  const TensorIndex a = add(graph, "repeat", {x}, {{"repeats", {10}}}).first;  // 110
+  const TensorIndex v = add(graph, "slice", {a}, {{"end", {1}}}).first;        // 100
+  const TensorIndex b = add(graph, "repeat", {v}, {{"repeats", {7}}}).first;   // 107
+  add(graph, "repeat", {b}, {{"repeats", {9}}});                               // 7 + 63
   CHECK(peak(graph) == "110");
   graph.add_output(v);
   // The last layer has all of a, not only the one element of the view: 100 + 7 + 63.
@@ -230,7 +230,7 @@ TEST_CASE("an in-place layer takes no memory of its own") {
   for (const bool inplace : {false, true}) {
     Graph graph;
     const TensorIndex x = input_of(graph, 10);
-    const TensorIndex a = add(graph, "repeat", {x}, {{"repeats", {4}}}).first;       // 50
+    const TensorIndex a = add(graph, "repeat", {x}, {{"repeats", {4}}}).first;      // 50
     const TensorIndex b = add(graph, "relu", {a}, {}, {.inplace = inplace}).first;  // 40 or 80
     add(graph, "sum", {b});
     CAPTURE(inplace);
@@ -275,12 +275,12 @@ TEST_CASE("an output that nothing reads is alive while its layer runs") {
 
 TEST_CASE("the peak is exact beyond 64 bits") {
   Graph graph;
-  const TensorIndex x = graph.add_tensor(TensorKind::input, {std::int64_t{1} << 57},
-                                         *find_dtype("complex128"));
-  const TensorIndex y = graph.add_tensor(TensorKind::input, {std::int64_t{1} << 58},
-                                         *find_dtype("complex128"));
-  const TensorIndex z = graph.add_tensor(TensorKind::input, {std::int64_t{1} << 59},
-                                         *find_dtype("complex128"));
+  const TensorIndex x =
+      graph.add_tensor(TensorKind::input, {std::int64_t{1} << 57}, *find_dtype("complex128"));
+  const TensorIndex y =
+      graph.add_tensor(TensorKind::input, {std::int64_t{1} << 58}, *find_dtype("complex128"));
+  const TensorIndex z =
+      graph.add_tensor(TensorKind::input, {std::int64_t{1} << 59}, *find_dtype("complex128"));
   // 2^61 + 2^62 + 2^63.
   CHECK(decimal(graph.bytes(z)) == "9223372036854775808");
   CHECK(peak(graph) == "16140901064495857664");

@@ -150,8 +150,7 @@ TEST_CASE("a tensor with a negative size, or too many elements, is refused") {
     graph.add_tensor(TensorKind::input, {2, -3}, float32, "image");
     FAIL("not refused");
   } catch (const LayerRefused& refused) {
-    CHECK(std::string(refused.what()) ==
-          "tensor 'image': a size must not be negative, got -3");
+    CHECK(std::string(refused.what()) == "tensor 'image': a size must not be negative, got -3");
     CHECK(refused.layer == "image");
     CHECK(refused.op == "input");
   }
@@ -198,8 +197,8 @@ TEST_CASE("outputs are neighbours, with the element types they are given") {
   CHECK(graph.dtype(kept.first) == half);
   CHECK(graph.dtype(kept.first + 1) == half);
   const std::vector<DTypeIndex> dtypes_given = {float32, whole};
-  const Outputs both = add(graph, "max_with_indices", {x}, {{"dim", {1}}},
-                           {.dtypes = dtypes_given});
+  const Outputs both =
+      add(graph, "max_with_indices", {x}, {{"dim", {1}}}, {.dtypes = dtypes_given});
   CHECK(graph.dtype(both.first) == float32);
   CHECK(graph.dtype(both.first + 1) == whole);
   // Traffic: 24 read at 2 bytes, 4 written at 4 and 4 at 8.
@@ -410,8 +409,8 @@ TEST_CASE("a refusal names the layer, its op, the rule and the shapes") {
           "over 5; input shapes (4, 6), (5,)");
   }
   const ScopeIndex scope = graph.add_scope(0, "blocks.3", "Block", 0);
-  CHECK(refusal(graph, "matmul", {x, y}, {}, {.scope = scope}).starts_with(
-      "layer 'blocks.3' (matmul): "));
+  CHECK(refusal(graph, "matmul", {x, y}, {}, {.scope = scope})
+            .starts_with("layer 'blocks.3' (matmul): "));
   CHECK(refusal(graph, "matmul", {x}) ==
         "layer 'matmul_0' (matmul): matmul takes 2 inputs, got 1; input shapes (4, 6)");
   CHECK(refusal(graph, "concat", {}) ==
@@ -430,9 +429,9 @@ TEST_CASE("refuse reports attributes that cannot be read, or the inputs if those
   const Tensors two = {x, x};
   CHECK_THROWS_WITH_AS(graph.refuse(operation("relu"), one, {}, "no such attribute"),
                        "layer 'relu_0' (relu): no such attribute; input shapes (4,)", LayerRefused);
-  CHECK_THROWS_WITH_AS(
-      graph.refuse(operation("relu"), two, {}, "no such attribute"),
-      "layer 'relu_0' (relu): relu takes 1 inputs, got 2; input shapes (4,), (4,)", LayerRefused);
+  CHECK_THROWS_WITH_AS(graph.refuse(operation("relu"), two, {}, "no such attribute"),
+                       "layer 'relu_0' (relu): relu takes 1 inputs, got 2; input shapes (4,), (4,)",
+                       LayerRefused);
   CHECK_THROWS_WITH_AS(graph.refuse_overflow(operation("relu"), one, {}, "too large"),
                        "layer 'relu_0' (relu): too large; input shapes (4,)", CountOverflow);
 }
@@ -516,8 +515,7 @@ TEST_CASE("tensors of more than 16 dimensions are refused") {
   CHECK(refusal(graph, "unsqueeze", {x}, {{"dim", {0}}}) ==
         "layer 'unsqueeze_0' (unsqueeze): a tensor has at most 16 dimensions; input shapes " +
             shapes);
-  CHECK(refusal(graph, "stack", {x, x}) !=
-        "not refused");
+  CHECK(refusal(graph, "stack", {x, x}) != "not refused");
   CHECK(graph.node_count() == 0);
   CHECK(graph.tensor_count() == 1);
   CHECK(refusal(graph, "relu", {x}) == "not refused");
@@ -573,8 +571,8 @@ TEST_CASE("given attributes are read back: numbers, words, texts, none and empty
   const TensorIndex m = graph.add_tensor(TensorKind::input, {3, 3});
 
   const Op& conv = operation("conv2d");
-  Attributes given = attributes_of(
-      conv, {{"out_channels", {8}}, {"kernel_size", {3, 1}}, {"dilation", {2, 2}}});
+  Attributes given =
+      attributes_of(conv, {{"out_channels", {8}}, {"kernel_size", {3, 1}}, {"dilation", {2, 2}}});
   given.set_word(given.find("padding"), 1);
   given.set_word(given.find("padding_mode"), 3);
   const Attributes before = given;
@@ -632,8 +630,7 @@ TEST_CASE("variables are kept as shapes, attributes and counts") {
   const Quantity n = graph.program().variable("n");
   const Quantity width = graph.program().variable("width");
   const TensorIndex x = graph.add_tensor(TensorKind::input, {n, 6});
-  const TensorIndex y =
-      add(graph, "linear", {x}, {{"out_features", {width}}, {"bias", {0}}}).first;
+  const TensorIndex y = add(graph, "linear", {x}, {{"out_features", {width}}, {"bias", {0}}}).first;
   CHECK(graph.shape(x)[0].same_as(n));
   CHECK(graph.shape(y)[0].same_as(n));
   CHECK(graph.shape(y)[1].same_as(width));

@@ -109,7 +109,13 @@ constexpr std::int64_t huge = std::int64_t{1} << 40;
 const Case cases[] = {
     // x, out_channels, kernel, stride, padding, groups, dilation
     {"conv2d",
-     {{3, 4, 8, 0}, {5, 9, 16}, {4, 8, 6, huge}, {1, 3, 5, 0}, {1, 2, 3}, {0, 1, 2, -1}, {1, 2, 4},
+     {{3, 4, 8, 0},
+      {5, 9, 16},
+      {4, 8, 6, huge},
+      {1, 3, 5, 0},
+      {1, 2, 3},
+      {0, 1, 2, -1},
+      {1, 2, 4},
       {1, 2}},
      [](Variables v) {
        return Recipe{{Shape{2, v[0], v[1], 11}},
@@ -139,9 +145,7 @@ const Case cases[] = {
      }},
     {"linear",
      {{0, 1, 7}, {0, 1, 16, huge}, {-1, 0, 1, 32, huge}},
-     [](Variables v) {
-       return Recipe{{Shape{v[0], 3, v[1]}}, {{"out_features", {v[2]}}}};
-     }},
+     [](Variables v) { return Recipe{{Shape{v[0], 3, v[1]}}, {{"out_features", {v[2]}}}}; }},
     {"bilinear",
      {{2, 3}, {2, 3}, {1, 4, 0}, {5, 6}, {0, 7}},
      [](Variables v) {
@@ -167,23 +171,17 @@ const Case cases[] = {
      {{1, 5}, {2, 3}, {4, 0}, {6, 1, 0}},
      [](Variables v) {
        return Recipe{{Shape{v[0], v[1], v[2]}},
-                     {{"hidden_size", {v[3]}},
-                      {"num_layers", {2}},
-                      {"bidirectional", {1}}}};
+                     {{"hidden_size", {v[3]}}, {"num_layers", {2}}, {"bidirectional", {1}}}};
      }},
     {"gru_cell",
      {{1, 3}, {4, 0, huge}, {5, 0, -2, huge}},
      [](Variables v) { return Recipe{{Shape{v[0], v[1]}}, {{"hidden_size", {v[2]}}}}; }},
     {"batch_norm",
      {{0, 1, 2}, {0, 3, 4}, {1, 5}},
-     [](Variables v) {
-       return Recipe{{Shape{v[0], v[1], v[2]}}, {{"track_running_stats", {0}}}};
-     }},
+     [](Variables v) { return Recipe{{Shape{v[0], v[1], v[2]}}, {{"track_running_stats", {0}}}}; }},
     {"layer_norm",
      {{0, 2, 3}, {4, 5, 0}, {4, 5, 0}},
-     [](Variables v) {
-       return Recipe{{Shape{v[0], 3, v[1]}}, {{"normalized_shape", {v[2]}}}};
-     }},
+     [](Variables v) { return Recipe{{Shape{v[0], 3, v[1]}}, {{"normalized_shape", {v[2]}}}}; }},
     {"group_norm",
      {{0, 1, 2}, {4, 6, 8}, {1, 3, 0}, {0, 1, 2, 3, 4, 6}},
      [](Variables v) { return Recipe{{Shape{v[0], v[1], v[2]}}, {{"num_groups", {v[3]}}}}; }},
@@ -242,23 +240,18 @@ const Case cases[] = {
      }},
     {"concat",
      {{2, 3}, {2, 3}, {0, 4}, {1, 5}},
-     [](Variables v) {
-       return Recipe{{Shape{v[0], v[2]}, Shape{v[1], v[3]}}, {{"dim", {1}}}};
-     }},
+     [](Variables v) { return Recipe{{Shape{v[0], v[2]}, Shape{v[1], v[3]}}, {{"dim", {1}}}}; }},
     {"reshape",
      {{2, 3, 4, 0}, {6, 5}, {2, 3, 4, 5, 0}},
      [](Variables v) { return Recipe{{Shape{v[0], v[1]}}, {{"shape", {v[2], -1}}}}; }},
     {"slice",
      {{0, 4, 9}, {-20, -3, 0, 2, 7}, {-2, 0, 5, 8, 100}, {1, 2, 5, 0}},
      [](Variables v) {
-       return Recipe{{Shape{v[0], 3}},
-                     {{"start", {v[1]}}, {"end", {v[2]}}, {"step", {v[3]}}}};
+       return Recipe{{Shape{v[0], 3}}, {{"start", {v[1]}}, {"end", {v[2]}}, {"step", {v[3]}}}};
      }},
     {"pixel_shuffle",
      {{4, 8, 9, 12}, {1, 5}, {1, 2, 3, 0}},
-     [](Variables v) {
-       return Recipe{{Shape{2, v[0], v[1], 3}}, {{"upscale_factor", {v[2]}}}};
-     }},
+     [](Variables v) { return Recipe{{Shape{2, v[0], v[1], 3}}, {{"upscale_factor", {v[2]}}}}; }},
     {"pad",
      {{4, 7}, {-5, -2, 0, 3}, {-1, 0, 2}},
      [](Variables v) { return Recipe{{Shape{2, v[0]}}, {{"padding", {v[1], v[2]}}}}; }},
@@ -294,7 +287,8 @@ TEST_CASE("rules over variables agree with rules over constants") {
     std::optional<std::size_t> first_refused;
     for (std::size_t lane = 0; lane < 400; ++lane) {
       Column values;
-      for (const Column& domain : example.domains) values.push_back(domain[engine() % domain.size()]);
+      for (const Column& domain : example.domains)
+        values.push_back(domain[engine() % domain.size()]);
       CAPTURE(described(values));
       all.push_back(values);
       if (const std::optional<Column> result = expected(example, values)) {
