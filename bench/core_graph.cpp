@@ -109,10 +109,9 @@ class Plan {
 
   TensorIndex batch_norm(TensorIndex x) {
     const std::int64_t channels = map(x).channels;
-    return layer({.kind = Kind::batch_norm, .first = x}, map(x),
-                 {.parameters = 2 * channels,
-                  .buffers = 2 * channels + 1,
-                  .flops = 2 * map(x).elements()});
+    return layer(
+        {.kind = Kind::batch_norm, .first = x}, map(x),
+        {.parameters = 2 * channels, .buffers = 2 * channels + 1, .flops = 2 * map(x).elements()});
   }
 
   TensorIndex relu(TensorIndex x) {
@@ -252,10 +251,9 @@ class Builder {
   void build(const Plan& plan, Graph& graph) {
     TensorIndex last = 0;
     for (const Step& step : plan.steps()) {
-      last = step.kind == Kind::input
-                 ? graph.add_tensor(netledger::TensorKind::input,
-                                    {1, step.channels, step.size, step.size})
-                 : add(step, graph);
+      last = step.kind == Kind::input ? graph.add_tensor(netledger::TensorKind::input,
+                                                         {1, step.channels, step.size, step.size})
+                                      : add(step, graph);
     }
     graph.add_output(last);
   }
@@ -398,10 +396,11 @@ int main(int argc, char** argv) {
   try {
     const std::size_t layers = argc > 1 ? std::stoul(argv[1]) : 1'000'000;
     const int repetitions = argc > 2 ? std::stoi(argv[2]) : 7;
-    std::printf("Graphs built, propagated and counted: millions of layers a second, the best of %d\n"
-                "(of elapsed time, and of processor time where the machine is shared); memory with\n"
-                "the counts.\n",
-                repetitions);
+    std::printf(
+        "Graphs built, propagated and counted: millions of layers a second, the best of %d\n"
+        "(of elapsed time, and of processor time where the machine is shared); memory with\n"
+        "the counts.\n",
+        repetitions);
     measure("residual networks", residual_networks(layers), repetitions);
     measure("conv2d only", convolutions(layers), repetitions);
   } catch (const std::exception& error) {

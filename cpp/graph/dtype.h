@@ -15,13 +15,13 @@ struct DType {
 };
 
 inline constexpr std::array dtypes = {
-    DType{"float32", 4},         DType{"float64", 8},       DType{"float16", 2},
-    DType{"bfloat16", 2},        DType{"float8_e4m3fn", 1}, DType{"float8_e4m3fnuz", 1},
-    DType{"float8_e5m2", 1},     DType{"float8_e5m2fnuz", 1}, DType{"float8_e8m0fnu", 1},
-    DType{"complex32", 4},       DType{"complex64", 8},     DType{"complex128", 16},
-    DType{"int64", 8},           DType{"int32", 4},         DType{"int16", 2},
-    DType{"int8", 1},            DType{"uint8", 1},         DType{"uint16", 2},
-    DType{"uint32", 4},          DType{"uint64", 8},        DType{"bool", 1},
+    DType{"float32", 4},     DType{"float64", 8},         DType{"float16", 2},
+    DType{"bfloat16", 2},    DType{"float8_e4m3fn", 1},   DType{"float8_e4m3fnuz", 1},
+    DType{"float8_e5m2", 1}, DType{"float8_e5m2fnuz", 1}, DType{"float8_e8m0fnu", 1},
+    DType{"complex32", 4},   DType{"complex64", 8},       DType{"complex128", 16},
+    DType{"int64", 8},       DType{"int32", 4},           DType{"int16", 2},
+    DType{"int8", 1},        DType{"uint8", 1},           DType{"uint16", 2},
+    DType{"uint32", 4},      DType{"uint64", 8},          DType{"bool", 1},
 };
 
 // Index into `dtypes`.

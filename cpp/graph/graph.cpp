@@ -259,15 +259,14 @@ void Graph::add_unclaimed(std::span<const TensorIndex> tensors, std::size_t befo
   for (std::size_t position = 0; position < tensors.size(); ++position) {
     if (tensors[position] == absent) continue;
     const Tensor& tensor = tensors_[tensors[position]];
-    if (tensor.claimed || (tensor.kind != TensorKind::parameter &&
-                           tensor.kind != TensorKind::buffer)) {
+    if (tensor.claimed ||
+        (tensor.kind != TensorKind::parameter && tensor.kind != TensorKind::buffer)) {
       continue;
     }
     const auto same = [&](TensorIndex other) { return other == tensors[position]; };
     if (std::any_of(tensors.begin(), tensors.begin() + static_cast<std::ptrdiff_t>(position),
                     same) ||
-        std::any_of(earlier.begin(), earlier.begin() + static_cast<std::ptrdiff_t>(before),
-                    same)) {
+        std::any_of(earlier.begin(), earlier.begin() + static_cast<std::ptrdiff_t>(before), same)) {
       continue;
     }
     const Quantity elements = load(tensor.elements);
@@ -446,8 +445,7 @@ std::string describe_layer(const Op& op, std::string_view label, std::string_vie
 void Graph::refuse(const Op& op, std::span<const TensorIndex> inputs, const Placement& placement,
                    const std::string& rule) const {
   const std::string layer = label(op, placement);
-  const std::string broken =
-      takes(op, inputs.size()) ? rule : wrong_input_count(op, inputs.size());
+  const std::string broken = takes(op, inputs.size()) ? rule : wrong_input_count(op, inputs.size());
   throw LayerRefused(describe(op, layer, inputs, broken), layer, std::string(op.name), broken);
 }
 

@@ -54,12 +54,12 @@ enum class Metric : std::uint8_t {
 };
 inline constexpr std::size_t metric_count = 9;
 inline constexpr std::array<std::string_view, metric_count> metric_names = {
-    "params",      "trainable_params", "buffers",       "macs", "flops",
-    "activations", "outputs",          "memory_access", "memory_access_bytes"};
+    "params",        "trainable_params",   "buffers", "macs", "flops", "activations", "outputs",
+    "memory_access", "memory_access_bytes"};
 
 enum class TensorKind : std::uint8_t { input, parameter, buffer, constant, activation };
-inline constexpr std::array<std::string_view, 5> tensor_kind_names = {"input", "parameter", "buffer",
-                                                                      "constant", "activation"};
+inline constexpr std::array<std::string_view, 5> tensor_kind_names = {
+    "input", "parameter", "buffer", "constant", "activation"};
 
 using TensorIndex = std::uint32_t;
 using NodeIndex = std::uint32_t;

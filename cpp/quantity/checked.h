@@ -23,7 +23,8 @@ class DivisionByZero : public std::domain_error {
 namespace checked {
 
 // The lowest values are kept free: the pools of a graph store references to expressions there.
-inline constexpr std::int64_t lowest = std::numeric_limits<std::int64_t>::min() + (std::int64_t{1} << 32);
+inline constexpr std::int64_t lowest =
+    std::numeric_limits<std::int64_t>::min() + (std::int64_t{1} << 32);
 
 [[noreturn]] void overflow();
 [[noreturn]] void division_by_zero(std::int64_t left);

@@ -152,8 +152,8 @@ std::optional<std::size_t> evaluate(const Program& program, std::span<const std:
     for (const Requirement& requirement : program.requirements()) {
       const Register& condition = registers[requirement.condition];
       for (std::size_t lane = 0; lane < count; ++lane) {
-        bad[lane] |= static_cast<std::uint8_t>(condition.fault[lane] |
-                                               (condition.value[lane] == 0 ? 1 : 0));
+        bad[lane] |=
+            static_cast<std::uint8_t>(condition.fault[lane] | (condition.value[lane] == 0 ? 1 : 0));
       }
     }
     for (std::size_t root = 0; root < roots.size(); ++root) {

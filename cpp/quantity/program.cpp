@@ -139,8 +139,7 @@ Quantity Program::append_select(const Quantity& truth, const Quantity& yes, cons
   const std::uint32_t condition = id(truth);
   const std::uint32_t first = id(yes);
   const std::uint32_t second = id(no);
-  return intern(
-      {.opcode = Opcode::select, .first = condition, .second = first, .third = second});
+  return intern({.opcode = Opcode::select, .first = condition, .second = first, .third = second});
 }
 
 void Program::require(const Condition& condition, std::string text) {

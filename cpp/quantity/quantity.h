@@ -85,7 +85,8 @@ class Condition {
 namespace detail {
 // Appends an operation of which at least one operand is an expression.
 [[nodiscard]] Quantity append(Opcode opcode, const Quantity& left, const Quantity& right);
-[[nodiscard]] Quantity append_select(const Quantity& truth, const Quantity& yes, const Quantity& no);
+[[nodiscard]] Quantity append_select(const Quantity& truth, const Quantity& yes,
+                                     const Quantity& no);
 [[nodiscard]] inline bool constants(const Quantity& left, const Quantity& right) noexcept {
   return left.is_constant() && right.is_constant();
 }

@@ -289,9 +289,10 @@ TEST_CASE("products beyond 64 bits are refused, not wrapped") {
                        {{"out_channels", {channels}}, {"kernel_size", {1}}, {"bias", {0}}}),
                   CountOverflow);
   const Cost large = cost("conv1d", {1, channels, 1},
-                          {{"out_channels", {channels / 2}}, {"kernel_size", {1}}, {"bias", {0}}});
-  CHECK(large.macs == std::int64_t{1} << 61);
-  CHECK(large.flops == channels / 2 * (2 * channels - 1));
+                          {{"out_channels", {channels / 4}}, {"kernel_size", {1}}, {"bias", {0}}});
+  CHECK(large.macs == std::int64_t{1} << 60);
+  CHECK(large.flops == channels / 4 * (2 * channels - 1));
+  CHECK(large.memory_access == channels + (std::int64_t{1} << 60) + channels / 4);
 }
 
 }  // namespace netledger

@@ -512,10 +512,12 @@ TEST_CASE("tensors of more than 16 dimensions are refused") {
   const TensorIndex x = graph.add_tensor(TensorKind::input, Shape(ones));
   CHECK(sizes_of(graph, x) == Sizes(16, 1));
   const std::string shapes = "(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)";
-  CHECK(refusal(graph, "unsqueeze", {x}, {{"dim", {0}}}) ==
-        "layer 'unsqueeze_0' (unsqueeze): a tensor has at most 16 dimensions; input shapes " +
-            shapes);
-  CHECK(refusal(graph, "stack", {x, x}) != "not refused");
+  CHECK(
+      refusal(graph, "unsqueeze", {x}, {{"dim", {0}}}) ==
+      "layer 'unsqueeze_0' (unsqueeze): a tensor has at most 16 dimensions, not 17; input shapes " +
+          shapes);
+  CHECK(refusal(graph, "stack", {x, x}).find("a tensor has at most 16 dimensions") !=
+        std::string::npos);
   CHECK(graph.node_count() == 0);
   CHECK(graph.tensor_count() == 1);
   CHECK(refusal(graph, "relu", {x}) == "not refused");
@@ -528,6 +530,7 @@ TEST_CASE("default attributes are read back, for every op that requires none") {
       {Shape{2, 4, 6, 8}, Shape{2, 4, 6, 8}},
       {Shape{2, 4, 6, 8}, Shape{2, 4, 6, 8}, Shape{2, 4, 6, 8}},
       {Shape{2, 4, 6, 8}, Shape{2, 5, 5, 2}},
+      {Shape{2, 4, 6, 6}, Shape{2, 4, 6, 6}},
       {},
   };
   std::size_t tried = 0;
