@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import chain
 from operator import is_
 from typing import Any
@@ -16,6 +16,8 @@ __all__ = ["ModuleState", "walk"]
 # Attributes of these types are put back with what is in them: tables of parameters and hooks, and
 # the caches that a forward fills.
 _CONTAINERS = frozenset({dict, OrderedDict, list, set})
+# Those of every module that code outside of it may change.
+_TABLES = ("_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks")
 _values = dict.values
 
 
@@ -40,18 +42,31 @@ class ModuleState:
     Attributes, and the dictionaries, lists and sets among them, get back the objects that they
     held; tensors get back their version. Nothing is ever computed on the module's tensors, so their
     contents need no copy.
+
+    Args:
+        modules: all modules of the model.
+        plain: classes whose forward is not run, or fills no container of its own.
     """
 
-    def __init__(self, modules: list[nn.Module]) -> None:
+    def __init__(
+        self, modules: list[nn.Module], plain: Container[type[nn.Module]] = frozenset()
+    ) -> None:
         self._modules = modules
+        self._plain = plain
 
     def __enter__(self) -> None:
         self._random = torch.get_rng_state()
         self._fastpath = torch.backends.mha.get_fastpath_enabled()
         self._attributes = [module.__dict__ for module in self._modules]
+        # A plain module of torch.nn changes no more than its tables; others may fill any container.
         containers = [
             value
-            for value in chain.from_iterable(map(_values, self._attributes))
+            for module, attributes in zip(self._modules, self._attributes, strict=True)
+            for value in (
+                map(attributes.__getitem__, _TABLES)
+                if type(module) in self._plain
+                else attributes.values()
+            )
             if type(value) in _CONTAINERS
         ]
         self._empty = [container for container in containers if not container]

@@ -441,11 +441,11 @@ class _ModuleCalls:
                 leaf = leaves.get(type(module))
                 if (
                     leaf is not None
-                    and len(args) == 1
                     and not kwargs
+                    and len(args) == 1
                     and type(args[0]) is TracedTensor
-                    and not autocast()
                     and _is_plain(module)
+                    and not autocast()
                 ):
                     return leaf(tracer, module, args[0])
                 return original(module, *args, **kwargs)
@@ -521,11 +521,12 @@ def trace(module: nn.Module, positional: list[Any], named: dict[str, Any]) -> Tr
         TraceError: forward raised, or uses something that cannot be followed.
     """
     from netledger.torch.aten import HANDLERS
+    from netledger.torch.leaves import LEAVES
 
     module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
     tracer = Tracer(module, HANDLERS)
     try:
-        with ModuleState(tracer.modules), InferenceMode(True):
+        with ModuleState(tracer.modules, LEAVES), InferenceMode(True):
             args = [_stand_in(tracer, value) for value in positional]
             kwargs = {name: _stand_in(tracer, value, name) for name, value in named.items()}
             try:
