@@ -150,9 +150,9 @@ __all__ = [
     "linear",
     "local_response_norm",
     "log",
+    "log10",
     "log1p",
     "log2",
-    "log10",
     "log_ndtr",
     "log_softmax",
     "logaddexp",
@@ -228,6 +228,7 @@ __all__ = [
     "rsub",
     "scaled_dot_product_attention",
     "scatter",
+    "scatter_add",
     "select",
     "selu",
     "sgn",
@@ -833,6 +834,9 @@ def take_along_dim(input: Sequence[Any], index: Sequence[Any], /, dim: Any = Non
 def index(input: Sequence[Any], /, *indices: Sequence[Any], dims: Any) -> Cost: ...
 def scatter(
     input: Sequence[Any], index: Sequence[Any], src: Sequence[Any] | None = None, /, *, dim: Any
+) -> Cost: ...
+def scatter_add(
+    input: Sequence[Any], index: Sequence[Any], src: Sequence[Any], /, dim: Any
 ) -> Cost: ...
 def index_add(
     input: Sequence[Any], index: Sequence[Any], source: Sequence[Any], /, dim: Any
