@@ -50,12 +50,14 @@ inline constexpr std::int64_t lowest =
 // Rounds towards minus infinity, as Python's //.
 [[nodiscard]] inline std::int64_t floor_divide(std::int64_t left, std::int64_t right) {
   if (right == 0) division_by_zero(left);
+  if (right == -1) return subtract(0, left);
   const std::int64_t quotient = left / right;
   return quotient - static_cast<std::int64_t>(left % right != 0 && (left < 0) != (right < 0));
 }
 
 [[nodiscard]] inline std::int64_t ceil_divide(std::int64_t left, std::int64_t right) {
   if (right == 0) division_by_zero(left);
+  if (right == -1) return subtract(0, left);
   const std::int64_t quotient = left / right;
   return quotient + static_cast<std::int64_t>(left % right != 0 && (left < 0) == (right < 0));
 }

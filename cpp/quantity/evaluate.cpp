@@ -22,12 +22,19 @@ template <class Operation>
 void apply(const Register& left, const Register& right, Register& result, Operation operation) {
   for (std::size_t lane = 0; lane < block; ++lane) {
     const bool fault = operation(left.value[lane], right.value[lane], result.value[lane]);
+    // A value that is not exact must not trap in a later division.
+    if (fault) result.value[lane] = 0;
     result.fault[lane] =
         static_cast<std::uint8_t>(left.fault[lane] | right.fault[lane] | (fault ? 1 : 0));
   }
 }
 
 bool outside(std::int64_t value) { return value < checked::lowest; }
+
+// By zero, or with a quotient below the lowest count.
+bool not_divisible(std::int64_t left, std::int64_t right) {
+  return right == 0 || (right == -1 && left > -checked::lowest);
+}
 
 void run(const Expression& expression, std::vector<Register>& registers,
          std::span<const std::int64_t* const> columns, std::size_t start, std::size_t count,
@@ -43,7 +50,10 @@ void run(const Expression& expression, std::vector<Register>& registers,
     // Repeats the last lane, so that unused lanes never fault on their own.
     std::fill(result.value.begin() + static_cast<std::ptrdiff_t>(count), result.value.end(),
               column[count - 1]);
-    result.fault.fill(0);
+    for (std::size_t lane = 0; lane < block; ++lane) {
+      result.fault[lane] = static_cast<std::uint8_t>(outside(result.value[lane]) ? 1 : 0);
+      if (result.fault[lane] != 0) result.value[lane] = 0;
+    }
     return;
   }
   const Register& left = registers[expression.first];
@@ -67,14 +77,16 @@ void run(const Expression& expression, std::vector<Register>& registers,
       break;
     case Opcode::floor_divide:
       apply(left, right, result, [](Value a, Value b, Value& out) {
-        out = b == 0 ? 0 : checked::floor_divide(a, b);
-        return b == 0;
+        if (not_divisible(a, b)) return true;
+        out = checked::floor_divide(a, b);
+        return false;
       });
       break;
     case Opcode::ceil_divide:
       apply(left, right, result, [](Value a, Value b, Value& out) {
-        out = b == 0 ? 0 : checked::ceil_divide(a, b);
-        return b == 0;
+        if (not_divisible(a, b)) return true;
+        out = checked::ceil_divide(a, b);
+        return false;
       });
       break;
     case Opcode::modulo:

@@ -55,7 +55,7 @@ Quantity ceil_log2(const Quantity& value) {
         std::bit_width(static_cast<std::uint64_t>(value.constant()) - 1));
   }
   Quantity result = 0;
-  for (int exponent = 0; exponent < 62; ++exponent) {
+  for (int exponent = 0; exponent <= 62; ++exponent) {
     result += (Quantity(std::int64_t{1} << exponent) < value).truth();
   }
   return result;

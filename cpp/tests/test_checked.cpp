@@ -128,4 +128,9 @@ TEST_CASE("the greatest common divisor is never negative") {
   CHECK(checked::greatest_common_divisor(0, 0) == 0);
 }
 
+TEST_CASE("quotients stay above the values that are kept free") {
+  CHECK_THROWS_AS(checked::floor_divide(highest, -1), CountOverflow);
+  CHECK_THROWS_AS(checked::ceil_divide(highest, -1), CountOverflow);
+}
+
 }  // namespace netledger

@@ -145,7 +145,9 @@ def test_attention_counts_what_torch_executes(query, key, value, mask):
 
 
 def test_multi_head_attention_is_its_parts():
-    cost = multi_head_attention((2, 5, 12), (2, 7, 10), (2, 7, 9), num_heads=3, kdim=10, vdim=9)
+    cost = multi_head_attention(
+        (2, 5, 12), (2, 7, 10), (2, 7, 9), num_heads=3, kdim=10, vdim=9, batch_first=True
+    )
     parts = [
         linear((2, 5, 12), 12),
         linear((2, 7, 10), 12),
@@ -160,7 +162,9 @@ def test_multi_head_attention_is_its_parts():
 
 
 def test_multi_head_attention_by_hand():
-    cost = multi_head_attention((1, 10, 32), (1, 10, 32), (1, 10, 32), num_heads=4)
+    cost = multi_head_attention(
+        (1, 10, 32), (1, 10, 32), (1, 10, 32), num_heads=4, batch_first=True
+    )
     assert cost.params == 4 * (32 * 32 + 32)
     projections, attention = 4 * 10 * 32 * 32, 2 * 10 * 10 * 32
     assert cost.macs == projections + attention
@@ -175,8 +179,8 @@ def test_multi_head_attention_by_hand():
 
 def test_average_of_the_weights():
     shapes = ((2, 5, 12), (2, 7, 12), (2, 7, 12))
-    plain = multi_head_attention(*shapes, num_heads=3)
-    averaged = multi_head_attention(*shapes, num_heads=3, need_weights=True)
+    plain = multi_head_attention(*shapes, num_heads=3, batch_first=True)
+    averaged = multi_head_attention(*shapes, num_heads=3, batch_first=True, need_weights=True)
     assert averaged.shapes == ((2, 5, 12), (2, 5, 7))
     # Of 3 heads: 2 additions and a division.
     assert averaged.flops == plain.flops + 2 * 5 * 7 * (2 + 1)
@@ -305,5 +309,9 @@ def test_attention_refusals(shapes, attributes, rule):
 )
 def test_multi_head_attention_refusals(shapes, attributes, rule):
     with pytest.raises(LayerError) as caught:
-        cost_of(OPERATIONS["multi_head_attention"], shapes, {"num_heads": 2, **attributes})
+        cost_of(
+            OPERATIONS["multi_head_attention"],
+            shapes,
+            {"num_heads": 2, "batch_first": True, **attributes},
+        )
     assert caught.value.rule == rule
