@@ -128,7 +128,7 @@ def formulas_stub(exported: list[str]) -> str:
 def formatted(text: str) -> str:
     """The text as ruff formats it."""
     for command in (
-        ("check", "--fix-only", "--select", "I", "--stdin-filename", "stub.pyi", "-"),
+        ("check", "--fix-only", "--select", "I,RUF022", "--stdin-filename", "stub.pyi", "-"),
         ("format", "--stdin-filename", "stub.pyi", "-"),
     ):
         text = subprocess.run(

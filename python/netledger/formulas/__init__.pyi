@@ -7,8 +7,8 @@ from netledger._results import Cost
 from netledger.formulas._layer import OPERATIONS as OPERATIONS
 
 __all__ = [
-    "Cost",
     "OPERATIONS",
+    "Cost",
     "abs",
     "acos",
     "acosh",
@@ -153,9 +153,9 @@ __all__ = [
     "linear",
     "local_response_norm",
     "log",
-    "log10",
     "log1p",
     "log2",
+    "log10",
     "log_ndtr",
     "log_softmax",
     "logaddexp",
