@@ -190,7 +190,12 @@ def test_average_of_the_weights():
 def test_added_positions_lengthen_the_keys():
     shapes = ((2, 5, 12), (2, 7, 12), (2, 7, 12))
     cost = multi_head_attention(
-        *shapes, num_heads=3, add_bias_kv=True, add_zero_attn=True, need_weights=True
+        *shapes,
+        num_heads=3,
+        add_bias_kv=True,
+        add_zero_attn=True,
+        batch_first=True,
+        need_weights=True,
     )
     assert cost.shapes[1] == (2, 5, 7 + 2)
     assert cost.params == 4 * (12 * 12 + 12) + 2 * 12
