@@ -3,6 +3,9 @@
 //
 //     bench_core_graph [layers] [repetitions]
 #include <unistd.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 #include <algorithm>
 #include <array>
@@ -51,24 +54,25 @@ struct Step {
   Kind kind;
   TensorIndex first = 0;   // its input
   TensorIndex second = 0;  // the other input of `add`
-  std::int64_t channels = 0;
-  std::int64_t size = 0;
-  std::int64_t kernel = 1;
-  std::int64_t stride = 1;
-  std::int64_t padding = 0;
-  std::int64_t groups = 1;
+  int channels = 0;
+  int size = 0;
+  int kernel = 1;
+  int stride = 1;
+  int padding = 0;
+  int groups = 1;
 };
 
 // The tensor (1, channels, size, size), or (1, channels) after `flatten`.
 struct Map {
-  std::int64_t channels;
-  std::int64_t size;
-  [[nodiscard]] std::int64_t elements() const { return channels * size * size; }
+  int channels;
+  int size;
+  [[nodiscard]] std::int64_t elements() const { return std::int64_t{channels} * size * size; }
 };
 
 struct Cost {
   std::int64_t parameters = 0;
   std::int64_t buffers = 0;
+  std::int64_t unread = 0;  // buffers that inference does not read
   std::int64_t macs = 0;
   std::int64_t flops = 0;
   bool contraction = false;
@@ -88,11 +92,10 @@ class Plan {
     return append(map);
   }
 
-  TensorIndex conv2d(TensorIndex x, std::int64_t channels, std::int64_t kernel, std::int64_t stride,
-                     std::int64_t groups) {
-    const std::int64_t padding = kernel / 2;
+  TensorIndex conv2d(TensorIndex x, int channels, int kernel, int stride, int groups) {
+    const int padding = kernel / 2;
     const Map y{channels, (map(x).size + 2 * padding - kernel) / stride + 1};
-    const std::int64_t products = map(x).channels / groups * kernel * kernel;
+    const std::int64_t products = std::int64_t{map(x).channels} / groups * kernel * kernel;
     return layer({.kind = Kind::conv2d,
                   .first = x,
                   .channels = channels,
@@ -109,9 +112,11 @@ class Plan {
 
   TensorIndex batch_norm(TensorIndex x) {
     const std::int64_t channels = map(x).channels;
-    return layer(
-        {.kind = Kind::batch_norm, .first = x}, map(x),
-        {.parameters = 2 * channels, .buffers = 2 * channels + 1, .flops = 2 * map(x).elements()});
+    return layer({.kind = Kind::batch_norm, .first = x}, map(x),
+                 {.parameters = 2 * channels,
+                  .buffers = 2 * channels + 1,
+                  .unread = 1,
+                  .flops = 2 * map(x).elements()});
   }
 
   TensorIndex relu(TensorIndex x) {
@@ -138,7 +143,7 @@ class Plan {
     return layer({.kind = Kind::flatten, .first = x}, map(x), {.view = true});
   }
 
-  TensorIndex linear(TensorIndex x, std::int64_t features) {
+  TensorIndex linear(TensorIndex x, int features) {
     const std::int64_t products = map(x).channels;
     return layer({.kind = Kind::linear, .first = x, .channels = features}, {features, 1},
                  {.parameters = features * products + features,
@@ -158,8 +163,8 @@ class Plan {
       totals_[static_cast<std::size_t>(metric)] += count;
     };
     const std::int64_t second = step.kind == Kind::add ? map(step.second).elements() : 0;
-    const std::int64_t moved =
-        map(step.first).elements() + second + cost.parameters + cost.buffers + y.elements();
+    const std::int64_t moved = map(step.first).elements() + second + cost.parameters +
+                               cost.buffers - cost.unread + y.elements();
     add(Metric::params, cost.parameters);
     add(Metric::trainable_params, cost.parameters);
     add(Metric::buffers, cost.buffers);
@@ -180,24 +185,32 @@ class Plan {
   std::size_t layers_ = 0;
 };
 
+// Numbers of both ends and between, the same in every run.
+class Draw {
+ public:
+  int operator()(int low, int high) {
+    return low + static_cast<int>(random_() % static_cast<unsigned>(high - low + 1));
+  }
+
+ private:
+  std::mt19937 random_{1};
+};
+
 // Residual networks one after another, each of its own widths, kernels, groups and resolution.
 Plan residual_networks(std::size_t layers) {
   Plan plan;
-  std::mt19937_64 random(1);
-  const auto between = [&random](std::int64_t low, std::int64_t high) {
-    return low + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(high - low + 1));
-  };
+  Draw between;
   while (plan.layers() < layers) {
     TensorIndex x = plan.input({3, 32 * between(3, 12)});
-    const std::int64_t stem = 8 * between(1, 16);
+    const int stem = 8 * between(1, 16);
     x = plan.max_pool2d(plan.relu(plan.batch_norm(plan.conv2d(x, stem, 7, 2, 1))));
-    for (std::int64_t stage = 0; stage < 4; ++stage) {
-      const std::int64_t groups = std::int64_t{1} << between(0, 3);
-      const std::int64_t inner = groups * between(4, 64);
-      const std::int64_t outer = 8 * between(4, 256);
-      const std::int64_t kernel = 2 * between(1, 3) + 1;
-      for (std::int64_t block = 0, blocks = between(2, 6); block < blocks; ++block) {
-        const std::int64_t stride = block == 0 && stage > 0 ? 2 : 1;
+    for (int stage = 0; stage < 4; ++stage) {
+      const int groups = 1 << between(0, 3);
+      const int inner = groups * between(4, 64);
+      const int outer = 8 * between(4, 256);
+      const int kernel = 2 * between(1, 3) + 1;
+      for (int block = 0, blocks = between(2, 6); block < blocks; ++block) {
+        const int stride = block == 0 && stage > 0 ? 2 : 1;
         TensorIndex y = plan.relu(plan.batch_norm(plan.conv2d(x, inner, 1, 1, 1)));
         y = plan.relu(plan.batch_norm(plan.conv2d(y, inner, kernel, stride, groups)));
         y = plan.batch_norm(plan.conv2d(y, outer, 1, 1, 1));
@@ -213,15 +226,12 @@ Plan residual_networks(std::size_t layers) {
 // The worst case: nothing but the layer with the most attributes, each different from the others.
 Plan convolutions(std::size_t layers) {
   Plan plan;
-  std::mt19937_64 random(2);
-  const auto between = [&random](std::int64_t low, std::int64_t high) {
-    return low + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(high - low + 1));
-  };
+  Draw between;
   while (plan.layers() < layers) {
     TensorIndex x = plan.input({8 * between(1, 64), between(64, 512)});
     for (int depth = 0; depth < 40; ++depth) {
-      const std::int64_t stride = plan.map(x).size > 8 ? between(1, 2) : 1;
-      const std::int64_t groups = std::int64_t{1} << between(0, 3);
+      const int stride = plan.map(x).size > 8 ? between(1, 2) : 1;
+      const int groups = 1 << between(0, 3);
       x = plan.conv2d(x, 8 * between(1, 512), 2 * between(0, 3) + 1, stride, groups);
     }
   }
@@ -369,6 +379,7 @@ void measure(const char* name, const Plan& plan, int repetitions) {
   const auto layers = static_cast<double>(plan.layers());
   Builder builder;
   double graph_bytes = 0;
+  double first_processor = 0;
   double best_elapsed = std::numeric_limits<double>::infinity();
   double best_processor = std::numeric_limits<double>::infinity();
   for (int repetition = 0; repetition < repetitions; ++repetition) {
@@ -379,15 +390,18 @@ void measure(const char* name, const Plan& plan, int repetitions) {
     builder.build(plan, graph);
     const netledger::Counts counts = netledger::count(graph);
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-    best_processor = std::min(best_processor, processor_seconds() - processor_start);
+    const double processor = processor_seconds() - processor_start;
+    best_processor = std::min(best_processor, processor);
     best_elapsed = std::min(best_elapsed, elapsed.count());
     require_equal(counts.totals, plan.totals());
-    // The first graph grows the process; the later ones may reuse what it gave back.
-    if (repetition == 0) graph_bytes = resident_bytes() - before;
+    if (repetition == 0) {
+      first_processor = processor;
+      graph_bytes = resident_bytes() - before;
+    }
   }
-  std::printf("%-18s %8zu layers  %6.2f M/s elapsed  %6.2f M/s processor  %4.0f bytes a layer\n",
-              name, plan.layers(), layers / best_elapsed / 1e6, layers / best_processor / 1e6,
-              graph_bytes / layers);
+  const auto speed = [layers](double seconds) { return layers / seconds / 1e6; };
+  std::printf("%-18s %8zu %10.2f %10.2f %10.2f %12.0f\n", name, plan.layers(), speed(best_elapsed),
+              speed(best_processor), speed(first_processor), graph_bytes / layers);
 }
 
 }  // namespace
@@ -396,11 +410,17 @@ int main(int argc, char** argv) {
   try {
     const std::size_t layers = argc > 1 ? std::stoul(argv[1]) : 1'000'000;
     const int repetitions = argc > 2 ? std::stoi(argv[2]) : 7;
+#if defined(__GLIBC__)
+    // Graphs after the first are built in the memory that the one before gave back.
+    mallopt(M_MMAP_THRESHOLD, 1 << 25);
+    mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+#endif
     std::printf(
-        "Graphs built, propagated and counted: millions of layers a second, the best of %d\n"
-        "(of elapsed time, and of processor time where the machine is shared); memory with\n"
-        "the counts.\n",
-        repetitions);
+        "Millions of layers built, propagated and counted in a second: the best of %d graphs by\n"
+        "elapsed time and by processor time, which other programs disturb less, and the first,\n"
+        "for which the system has to hand out the memory. Bytes a layer, counts included.\n"
+        "%-18s %8s %10s %10s %10s %12s\n",
+        repetitions, "", "layers", "elapsed", "processor", "first", "bytes/layer");
     measure("residual networks", residual_networks(layers), repetitions);
     measure("conv2d only", convolutions(layers), repetitions);
   } catch (const std::exception& error) {

@@ -27,10 +27,12 @@ class Arena {
   }
 
   T& push_back(const T& item) {
-    T& place = (*this)[allocate(1)];
+    T& place = append();
     place = item;
     return place;
   }
+  // A new item at the end, to be filled in.
+  [[nodiscard]] T& append() { return (*this)[allocate(1)]; }
 
   // Room for `count` neighbours; returns the index of the first.
   [[nodiscard]] std::size_t allocate(std::size_t count) {

@@ -1,6 +1,7 @@
 #include "graph/graph.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -8,13 +9,50 @@ namespace netledger {
 
 namespace {
 
-constexpr std::int64_t expression_base = std::numeric_limits<std::int64_t>::min();
+// What comes before the values of an attribute: how many there are, or one of these. A word is
+// first_word less its index.
+constexpr std::int64_t no_value = -1;
+constexpr std::int64_t text_value = -2;
+constexpr std::int64_t first_word = -3;
 
-// How the values of one attribute are laid down: a length, or one of these.
-constexpr std::uint64_t no_value = 0xFFFF;
-constexpr std::uint64_t first_word = 0xFF00;
-constexpr std::uint64_t text_value = 0xFEFF;
-constexpr std::size_t headers_per_word = 4;
+// A number takes one unit, or five: this mark, and the number in four.
+constexpr std::int16_t wide = std::numeric_limits<std::int16_t>::max();
+constexpr std::size_t wide_units = 5;
+
+void put(std::int16_t*& units, std::int64_t number) {
+  if (number >= std::numeric_limits<std::int16_t>::min() && number < wide) {
+    *units++ = static_cast<std::int16_t>(number);
+    return;
+  }
+  *units++ = wide;
+  std::memcpy(units, &number, sizeof number);
+  units += wide_units - 1;
+}
+
+std::int64_t take(const std::int16_t*& units) {
+  const std::int16_t small = *units++;
+  if (small != wide) return small;
+  std::int64_t number = 0;
+  std::memcpy(&number, units, sizeof number);
+  units += wide_units - 1;
+  return number;
+}
+
+// Hashes units four at a time; fills up the last four with zeros.
+std::uint64_t hash_of(const std::int16_t* units, std::int16_t*& end) {
+  constexpr std::uint64_t golden = 0x9e3779b97f4a7c15ULL;
+  while ((end - units) % 4 != 0) *end++ = 0;
+  std::uint64_t hash = 0;
+  std::uint64_t factor = golden;
+  for (; units != end; units += 4) {
+    std::uint64_t four = 0;
+    std::memcpy(&four, units, sizeof four);
+    hash += four * factor;
+    factor += 2 * golden;
+  }
+  return hash;
+}
+
 constexpr std::size_t recent_capacity = 1024;
 
 std::string count_of_inputs(const Op& op) {
@@ -33,47 +71,48 @@ std::string wrong_input_count(const Op& op, std::size_t inputs) {
   return sentence("{} takes {}, got {}", {op.name, count_of_inputs(op), inputs});
 }
 
+// What a layer moves. Tensors of the same element type that follow each other are summed up before
+// they are multiplied with its size.
+struct Traffic {
+  Quantity elements = 0;
+  Quantity bytes = 0;
+
+  void move(const Quantity& moved, DTypeIndex dtype) {
+    if (dtype != dtype_) {
+      finish();
+      dtype_ = dtype;
+    }
+    run_ += moved;
+  }
+  void finish() {
+    elements += run_;
+    bytes += run_ * dtypes[dtype_].itemsize;
+    run_ = 0;
+  }
+
+ private:
+  Quantity run_ = 0;
+  DTypeIndex dtype_ = float32;
+};
+
 }  // namespace
 
 Graph::Graph() : program_(std::make_unique<Program>()), names_{""} {
   scopes_.push_back({.parent = 0, .path = "", .module_class = "", .call = 0});
-  recent_attributes_.assign(recent_capacity, absent);
+  recent_attributes_.resize(recent_capacity);
 }
 
-// -- identities ----------------------------------------------------------------------------------
-
-void Graph::check_tensor(TensorIndex tensor) const {
-  if (tensor < tensors_.size()) return;
-  throw GraphError("the graph has no tensor " + std::to_string(tensor) + "; it has " +
-                   std::to_string(tensors_.size()));
-}
-
-void Graph::check_node(NodeIndex node) const {
-  if (node < nodes_.size()) return;
-  throw GraphError("the graph has no node " + std::to_string(node) + "; it has " +
-                   std::to_string(nodes_.size()));
-}
-
-void Graph::check_scope(ScopeIndex scope) const {
-  if (scope < scopes_.size()) return;
-  throw GraphError("the graph has no scope " + std::to_string(scope) + "; it has " +
-                   std::to_string(scopes_.size()));
+void Graph::refuse_index(std::string_view kind, std::uint32_t index, std::size_t count) {
+  throw GraphError("the graph has no " + std::string(kind) + " " + std::to_string(index) +
+                   "; it has " + std::to_string(count));
 }
 
 // -- storage -------------------------------------------------------------------------------------
 
-Graph::Word Graph::store(const Quantity& quantity) noexcept {
-  return quantity.is_constant() ? quantity.constant() : expression_base + quantity.expression();
-}
-
-Quantity Graph::load(Word word) const noexcept {
-  if (word >= checked::lowest) return word;
-  return program_->at(static_cast<std::uint32_t>(word - expression_base));
-}
-
 void Graph::load_shape(const Tensor& tensor, Shape& shape) const {
-  shape.clear();
-  for (const Word word : sizes_.at(tensor.sizes, tensor.rank)) shape.append(load(word));
+  shape.resize(tensor.rank);
+  const std::span<const Word> words = sizes_.at(tensor.sizes, tensor.rank);
+  for (std::size_t index = 0; index < words.size(); ++index) shape[index] = load(words[index]);
 }
 
 std::uint32_t Graph::store_sizes(const Shape& shape, const Tensor* like) {
@@ -86,9 +125,7 @@ std::uint32_t Graph::store_sizes(const Shape& shape, const Tensor* like) {
     }
   }
   const std::size_t first = sizes_.allocate(shape.rank());
-  for (std::size_t index = 0; index < shape.rank(); ++index) {
-    sizes_[first + index] = store(shape[index]);
-  }
+  std::ranges::transform(shape, sizes_.at(first, shape.rank()).begin(), store);
   return static_cast<std::uint32_t>(first);
 }
 
@@ -100,76 +137,66 @@ std::uint32_t Graph::store_name(std::string_view name) {
 
 std::uint32_t Graph::store_attributes(const Attributes& attributes) {
   const std::size_t count = attributes.specs().size();
-  const std::size_t headers = (count + headers_per_word - 1) / headers_per_word;
-  std::vector<Word>& words = attribute_scratch_;
-  words.assign(headers, 0);
+  if (count == 0) return 0;
+  const std::size_t most = wide_units * (2 * count + attributes.total()) + 3;
+  if (attribute_scratch_.size() < most) attribute_scratch_.resize(most);
+  Unit* end = attribute_scratch_.data();
   for (std::size_t slot = 0; slot < count; ++slot) {
-    std::uint64_t header = no_value;
-    if (attributes.specs()[slot].kind == AttributeKind::text && !attributes.is_none(slot)) {
-      header = text_value;
-      words.push_back(store_name(attributes.text(slot)));
-    } else if (attributes.is_none(slot)) {
-      header = no_value;
-    } else if (attributes.values(slot).empty() && attributes.is_word(slot)) {
-      header = first_word + attributes.word_index(slot);
-    } else {
-      const std::span<const Quantity> values = attributes.values(slot);
-      if (values.size() >= text_value) throw GraphError("an attribute has too many entries");
-      header = values.size();
-      for (const Quantity& value : values) words.push_back(store(value));
+    switch (attributes.form(slot)) {
+      case Attributes::Form::values: {
+        const std::span<const Quantity> values = attributes.values(slot);
+        put(end, static_cast<std::int64_t>(values.size()));
+        for (const Quantity& value : values) put(end, store(value));
+        break;
+      }
+      case Attributes::Form::word:
+        put(end, first_word - static_cast<std::int64_t>(attributes.word_index(slot)));
+        break;
+      case Attributes::Form::text:
+        put(end, text_value);
+        put(end, store_name(attributes.text(slot)));
+        break;
+      case Attributes::Form::none:
+      case Attributes::Form::unset:
+        put(end, no_value);
+        break;
     }
-    const std::size_t shift = 16 * (slot % headers_per_word);
-    words[slot / headers_per_word] = static_cast<Word>(
-        static_cast<std::uint64_t>(words[slot / headers_per_word]) | (header << shift));
   }
-  std::uint64_t hash = words.size();
-  for (const Word word : words) {
-    hash = (hash ^ static_cast<std::uint64_t>(word)) * 0x9e3779b97f4a7c15ULL;
-    hash ^= hash >> 29U;
+  const std::uint64_t hash = hash_of(attribute_scratch_.data(), end);
+  const std::span<const Unit> units(attribute_scratch_.data(), end);
+  RecentAttributes& recent = recent_attributes_[(hash >> 32U) % recent_capacity];
+  if (recent.hash != hash || recent.count != units.size() ||
+      !std::ranges::equal(attribute_units_.at(recent.first, recent.count), units)) {
+    recent = {.hash = hash,
+              .first = static_cast<std::uint32_t>(attribute_units_.allocate(units.size())),
+              .count = static_cast<std::uint32_t>(units.size())};
+    std::ranges::copy(units, attribute_units_.at(recent.first, recent.count).begin());
   }
-  std::uint32_t& recent = recent_attributes_[hash % recent_capacity];
-  if (recent != absent && recent + words.size() <= attribute_words_.size() &&
-      std::ranges::equal(attribute_words_.at(recent, words.size()), words)) {
-    return recent;
-  }
-  const std::size_t first = attribute_words_.allocate(words.size());
-  std::copy(words.begin(), words.end(), words.empty() ? nullptr : &attribute_words_[first]);
-  recent = static_cast<std::uint32_t>(first);
-  return recent;
+  return recent.first;
 }
 
 Attributes Graph::attributes(NodeIndex node) const {
   const Node& stored = node_at(node);
   Attributes result(op(node).attributes);
   const std::size_t count = result.specs().size();
-  std::size_t position = stored.attributes + (count + headers_per_word - 1) / headers_per_word;
+  if (count == 0) return result;
+  const Unit* next = &attribute_units_[stored.attributes];
   std::vector<Quantity> values;
   for (std::size_t slot = 0; slot < count; ++slot) {
-    const auto headers =
-        static_cast<std::uint64_t>(attribute_words_[stored.attributes + slot / headers_per_word]);
-    const std::uint64_t header = (headers >> (16 * (slot % headers_per_word))) & 0xFFFFU;
-    if (header == no_value) {
+    const std::int64_t head = take(next);
+    if (head == no_value) {
       result.set_none(slot);
-    } else if (header == text_value) {
-      result.set_text(slot, names_[static_cast<std::size_t>(attribute_words_[position++])]);
-    } else if (header >= first_word) {
-      result.set_word(slot, header - first_word);
+    } else if (head == text_value) {
+      result.set_text(slot, names_[static_cast<std::size_t>(take(next))]);
+    } else if (head <= first_word) {
+      result.set_word(slot, static_cast<std::size_t>(first_word - head));
     } else {
       values.clear();
-      for (std::uint64_t index = 0; index < header; ++index) {
-        values.push_back(load(attribute_words_[position++]));
-      }
+      for (std::int64_t index = 0; index < head; ++index) values.push_back(load(take(next)));
       result.set(slot, values);
     }
   }
   return result;
-}
-
-TensorIndex Graph::append_tensor(const Tensor& tensor) {
-  const std::size_t index = tensors_.size();
-  if (index >= absent) throw GraphError("a graph holds at most 4294967295 tensors");
-  tensors_.push_back(tensor);
-  return static_cast<TensorIndex>(index);
 }
 
 // -- building ------------------------------------------------------------------------------------
@@ -192,15 +219,16 @@ TensorIndex Graph::add_tensor(TensorKind kind, const Shape& shape, DTypeIndex dt
     throw CountOverflow(prefix + overflow.what());
   }
   const auto index = static_cast<TensorIndex>(tensors_.size());
-  return append_tensor({.elements = store(elements),
-                        .sizes = store_sizes(shape, nullptr),
-                        .storage = index,
-                        .name = store_name(name),
-                        .rank = static_cast<std::uint8_t>(shape.rank()),
-                        .dtype = dtype,
-                        .kind = kind,
-                        .trainable = trainable,
-                        .claimed = false});
+  tensors_.append() = {.elements = store(elements),
+                       .sizes = store_sizes(shape, nullptr),
+                       .storage = index,
+                       .name = store_name(name),
+                       .rank = static_cast<std::uint8_t>(shape.rank()),
+                       .dtype = dtype,
+                       .kind = kind,
+                       .trainable = trainable,
+                       .claimed = false};
+  return index;
 }
 
 ScopeIndex Graph::add_scope(ScopeIndex parent, std::string path, std::string module_class,
@@ -215,16 +243,25 @@ void Graph::add_output(TensorIndex tensor) {
   model_outputs_.push_back(tensor);
 }
 
-void Graph::apply_rule(const Op& op, std::span<const TensorIndex> inputs, Attributes& attributes,
-                       const Placement& placement) {
-  if (!takes(op, inputs.size())) throw RuleViolation(wrong_input_count(op, inputs.size()));
-  if (const std::size_t missing = attributes.complete(); missing < op.attributes.size()) {
-    layer_.refuse("attribute '{}' is required", {op.attributes[missing].name});
-  }
-  op.rule(layer_);
-  check_weights(placement);
-  if (placement.dtypes.size() > 1 && placement.dtypes.size() != layer_.output_count()) {
-    layer_.refuse("{} outputs but {} dtypes", {layer_.output_count(), placement.dtypes.size()});
+Graph::StoredAccount Graph::apply_rule(const Op& op, std::span<const TensorIndex> inputs,
+                                       Attributes& attributes, const Placement& placement) {
+  try {
+    if (!takes(op, inputs.size())) throw RuleViolation(wrong_input_count(op, inputs.size()));
+    if (const std::size_t missing = attributes.complete(); missing < op.attributes.size()) {
+      layer_.refuse("attribute '{}' is required", {op.attributes[missing].name});
+    }
+    op.rule(layer_);
+    check_weights(placement);
+    if (placement.dtypes.size() > 1 && placement.dtypes.size() != layer_.output_count()) {
+      layer_.refuse("{} outputs but {} dtypes", {layer_.output_count(), placement.dtypes.size()});
+    }
+    return account_of(op, inputs, placement);
+  } catch (const RuleViolation& violation) {
+    refuse(op, inputs, placement, violation.what());
+  } catch (const CountOverflow& overflow) {
+    refuse_overflow(op, inputs, placement, overflow.what());
+  } catch (const std::length_error& error) {
+    refuse(op, inputs, placement, error.what());
   }
 }
 
@@ -251,85 +288,70 @@ DTypeIndex Graph::output_dtype(std::span<const TensorIndex> inputs, const Placem
   return placement.dtypes.size() == 1 ? placement.dtypes[0] : placement.dtypes[output];
 }
 
-void Graph::add_unclaimed(std::span<const TensorIndex> tensors, std::size_t before,
-                          Account& account, std::span<const TensorIndex> earlier) const {
-  const auto add = [&account](Metric metric, const Quantity& elements) {
-    account[static_cast<std::size_t>(metric)] += elements;
-  };
+void Graph::add_unclaimed(Owned& owned, std::span<const TensorIndex> tensors,
+                          std::span<const TensorIndex> earlier) const {
   for (std::size_t position = 0; position < tensors.size(); ++position) {
     if (tensors[position] == absent) continue;
     const Tensor& tensor = tensors_[tensors[position]];
-    if (tensor.claimed ||
-        (tensor.kind != TensorKind::parameter && tensor.kind != TensorKind::buffer)) {
-      continue;
-    }
-    const auto same = [&](TensorIndex other) { return other == tensors[position]; };
-    if (std::any_of(tensors.begin(), tensors.begin() + static_cast<std::ptrdiff_t>(position),
-                    same) ||
-        std::any_of(earlier.begin(), earlier.begin() + static_cast<std::ptrdiff_t>(before), same)) {
-      continue;
-    }
+    if (!is_unclaimed(tensor)) continue;
+    const auto lists = [&](std::span<const TensorIndex> others) {
+      return std::ranges::find(others, tensors[position]) != others.end();
+    };
+    if (lists(tensors.first(position)) || lists(earlier)) continue;
     const Quantity elements = load(tensor.elements);
     if (tensor.kind == TensorKind::buffer) {
-      add(Metric::buffers, elements);
+      owned.buffers += elements;
     } else {
-      add(Metric::params, elements);
-      if (tensor.trainable) add(Metric::trainable_params, elements);
+      owned.params += elements;
+      if (tensor.trainable) owned.trainable_params += elements;
     }
   }
 }
 
-Account Graph::account_of(const Op& op, std::span<const TensorIndex> inputs,
-                          const Placement& placement, DTypeIndex first_dtype) const {
-  Account account;
-  account.fill(0);
-  const auto at_metric = [&account](Metric metric) -> Quantity& {
-    return account[static_cast<std::size_t>(metric)];
-  };
-  Quantity elements_moved = 0;
-  Quantity bytes_moved = 0;
-  const auto move = [&](const Quantity& elements, DTypeIndex dtype) {
-    elements_moved += elements;
-    bytes_moved += elements * dtypes[dtype].itemsize;
-  };
+Graph::StoredAccount Graph::account_of(const Op& op, std::span<const TensorIndex> inputs,
+                                       const Placement& placement) const {
+  Owned owned;
+  // A view moves nothing, however large it is.
+  const bool moves = !op.view;
+  Traffic traffic;
+  bool has_unclaimed = !placement.weights.empty();
   for (std::size_t index = 0; index < inputs.size(); ++index) {
     const Tensor& tensor = tensors_[inputs[index]];
-    move(index == 0 && layer_.input_reads ? *layer_.input_reads : load(tensor.elements),
-         tensor.dtype);
+    has_unclaimed = has_unclaimed || is_unclaimed(tensor);
+    if (!moves) continue;
+    traffic.move(index == 0 && layer_.input_reads ? *layer_.input_reads : load(tensor.elements),
+                 tensor.dtype);
   }
+  const DTypeIndex first_dtype = output_dtype(inputs, placement, 0);
   const std::span<const Weight> weights = layer_.weights();
   for (std::size_t index = 0; index < weights.size(); ++index) {
-    const Quantity elements = weights[index].shape.elements();
-    const bool owned = !placement.explicit_weights || placement.weights[index] == absent;
+    const Weight& weight = weights[index];
+    const Quantity elements = weight.shape.elements();
+    DTypeIndex dtype = first_dtype;
     if (!placement.explicit_weights) {
-      if (weights[index].kind == WeightKind::buffer) {
-        at_metric(Metric::buffers) += elements;
-      } else {
-        at_metric(Metric::params) += elements;
-        at_metric(Metric::trainable_params) += elements;
-      }
+      (weight.kind == WeightKind::buffer ? owned.buffers : owned.params) += elements;
+    } else if (placement.weights[index] != absent) {
+      dtype = tensors_[placement.weights[index]].dtype;
     }
-    if (!weights[index].read) continue;
-    move(index == 0 && layer_.weight_reads ? *layer_.weight_reads : elements,
-         owned ? first_dtype : tensors_[placement.weights[index]].dtype);
+    if (!moves || !weight.read) continue;
+    traffic.move(index == 0 && layer_.weight_reads ? *layer_.weight_reads : elements, dtype);
+  }
+  owned.trainable_params = owned.params;
+  if (has_unclaimed) {
+    add_unclaimed(owned, inputs);
+    add_unclaimed(owned, placement.weights, inputs);
   }
   Quantity outputs = 0;
   for (std::size_t index = 0; index < layer_.output_count(); ++index) {
     const Quantity elements = layer_.output_shape(index).elements();
     outputs += elements;
-    move(elements, output_dtype(inputs, placement, index));
+    if (!moves) continue;
+    traffic.move(elements, placement.dtypes.size() > 1 ? placement.dtypes[index] : first_dtype);
   }
-  add_unclaimed(inputs, 0, account, inputs);
-  add_unclaimed(placement.weights, inputs.size(), account, inputs);
-  at_metric(Metric::macs) = layer_.macs;
-  at_metric(Metric::flops) = layer_.flops;
-  at_metric(Metric::outputs) = outputs;
-  if (op.contraction) at_metric(Metric::activations) = outputs;
-  if (!op.view) {
-    at_metric(Metric::memory_access) = elements_moved;
-    at_metric(Metric::memory_access_bytes) = bytes_moved;
-  }
-  return account;
+  traffic.finish();
+  return {store(owned.params), store(owned.trainable_params), store(owned.buffers),
+          store(layer_.macs),  store(layer_.flops),           store(op.contraction ? outputs : 0),
+          store(outputs),      store(traffic.elements),       store(traffic.bytes)};
 }
 
 Outputs Graph::add(const Op& op, std::span<const TensorIndex> inputs, Attributes& attributes,
@@ -340,71 +362,71 @@ Outputs Graph::add(const Op& op, std::span<const TensorIndex> inputs, Attributes
   for (const TensorIndex weight : placement.weights) {
     if (weight != absent) check_tensor(weight);
   }
-  Account account;
-  try {
-    apply_rule(op, inputs, attributes, placement);
-    account = account_of(op, inputs, placement, output_dtype(inputs, placement, 0));
-  } catch (const RuleViolation& violation) {
-    refuse(op, inputs, placement, violation.what());
-  } catch (const CountOverflow& overflow) {
-    refuse_overflow(op, inputs, placement, overflow.what());
-  } catch (const std::length_error& error) {
-    refuse(op, inputs, placement, error.what());
-  }
+  const StoredAccount account = apply_rule(op, inputs, attributes, placement);
+  return append_layer(op, inputs, attributes, placement, account);
+}
 
+Outputs Graph::append_layer(const Op& op, std::span<const TensorIndex> inputs,
+                            const Attributes& attributes, const Placement& placement,
+                            const StoredAccount& account) {
+  // What could fail comes first: a refused layer leaves the graph as it was.
+  const std::uint32_t stored_attributes = store_attributes(attributes);
+  const std::uint32_t name = store_name(placement.name);
   const std::size_t link_count = inputs.size() + placement.weights.size();
   const std::size_t links = links_.allocate(link_count);
-  std::size_t link = links;
+  auto link = links_.at(links, link_count).begin();
   for (const std::span<const TensorIndex> used : {inputs, placement.weights}) {
     for (const TensorIndex tensor : used) {
-      links_[link++] = tensor;
+      *link++ = tensor;
       if (tensor != absent) tensors_[tensor].claimed = true;
     }
   }
-  const bool shares = (op.view || placement.inplace) && !inputs.empty();
   const auto first = static_cast<TensorIndex>(tensors_.size());
-  for (std::size_t index = 0; index < layer_.output_count(); ++index) {
+  const Tensor* like = inputs.empty() ? nullptr : &tensors_[inputs[0]];
+  const bool shares = (op.view || placement.inplace) && like != nullptr;
+  const std::size_t outputs = layer_.output_count();
+  for (std::size_t index = 0; index < outputs; ++index) {
     const Shape& shape = layer_.output_shape(index);
-    const Tensor* like = inputs.empty() ? nullptr : &tensors_[inputs[0]];
-    const std::uint32_t sizes = store_sizes(shape, like);
     const auto own = static_cast<TensorIndex>(tensors_.size());
-    (void)append_tensor({.elements = store(shape.elements()),
-                         .sizes = sizes,
-                         .storage = shares ? tensors_[inputs[0]].storage : own,
+    const Word elements =
+        outputs == 1 ? account[static_cast<std::size_t>(Metric::outputs)] : store(shape.elements());
+    tensors_.append() = {.elements = elements,
+                         .sizes = store_sizes(shape, like),
+                         .storage = shares ? like->storage : own,
                          .name = 0,
                          .rank = static_cast<std::uint8_t>(shape.rank()),
                          .dtype = output_dtype(inputs, placement, index),
                          .kind = TensorKind::activation,
                          .trainable = true,
-                         .claimed = false});
+                         .claimed = false};
   }
-  Node node{.account = {},
-            .links = static_cast<std::uint32_t>(links),
-            .input_count = static_cast<std::uint32_t>(inputs.size()),
-            .attributes = store_attributes(attributes),
-            .first_output = first,
-            .output_count = static_cast<std::uint32_t>(layer_.output_count()),
-            .name = store_name(placement.name),
-            .scope = placement.scope,
-            .weight_count = static_cast<std::uint16_t>(placement.weights.size()),
-            .op = operation_index(op),
-            .inplace = placement.inplace};
-  std::transform(account.begin(), account.end(), node.account.begin(), store);
-  nodes_.push_back(node);
+  accounts_.append() = account;
+  Node& node = nodes_.append();
+  node.links = static_cast<std::uint32_t>(links);
+  node.input_count = static_cast<std::uint32_t>(inputs.size());
+  node.weight_count = static_cast<std::uint32_t>(placement.weights.size());
+  node.attributes = stored_attributes;
+  node.first_output = first;
+  node.output_count = static_cast<std::uint32_t>(outputs);
+  node.name = name;
+  node.scope = placement.scope;
+  node.op = operation_index(op);
+  node.inplace = placement.inplace;
   return {first, node.output_count};
 }
 
 void Graph::claim(TensorIndex tensor, NodeIndex node) {
   check_tensor(tensor);
   check_node(node);
-  Account account;
-  account.fill(0);
-  const std::array<TensorIndex, 1> claimed = {tensor};
-  add_unclaimed(claimed, 0, account, {});
-  for (std::size_t metric = 0; metric < metric_count; ++metric) {
-    Word& word = nodes_[node].account[metric];
-    word = store(load(word) + account[metric]);
-  }
+  Owned owned;
+  add_unclaimed(owned, std::span(&tensor, 1));
+  const auto increase = [&](Metric metric, const Quantity& elements) {
+    Word& word = accounts_[node][static_cast<std::size_t>(metric)];
+    word = store(load(word) + elements);
+  };
+  increase(Metric::params, owned.params);
+  increase(Metric::trainable_params, owned.trainable_params);
+  increase(Metric::buffers, owned.buffers);
   tensors_[tensor].claimed = true;
 }
 
@@ -412,8 +434,7 @@ std::vector<TensorIndex> Graph::unclaimed() const {
   std::vector<TensorIndex> result;
   for (std::size_t index = 0; index < tensors_.size(); ++index) {
     const Tensor& tensor = tensors_[index];
-    const bool owned = tensor.kind == TensorKind::parameter || tensor.kind == TensorKind::buffer;
-    if (owned && !tensor.claimed) result.push_back(static_cast<TensorIndex>(index));
+    if (is_unclaimed(tensor)) result.push_back(static_cast<TensorIndex>(index));
   }
   return result;
 }
@@ -479,8 +500,8 @@ Outputs Graph::outputs(NodeIndex node) const {
 
 Account Graph::account(NodeIndex node) const {
   Account result;
-  std::ranges::transform(node_at(node).account, result.begin(),
-                         [this](Word word) { return load(word); });
+  check_node(node);
+  std::ranges::transform(accounts_[node], result.begin(), [this](Word word) { return load(word); });
   return result;
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -93,6 +94,7 @@ struct Outputs {
   std::uint32_t count;
 };
 
+// A count for every Metric.
 using Account = std::array<Quantity, metric_count>;
 
 class Graph {
@@ -133,9 +135,7 @@ class Graph {
   // The tensor whose memory it shares; itself if none.
   [[nodiscard]] TensorIndex storage(TensorIndex tensor) const { return at(tensor).storage; }
   // Memory of a tensor of constant sizes, in bytes.
-  [[nodiscard]] __int128 bytes(TensorIndex tensor) const {
-    return static_cast<__int128>(at(tensor).elements) * dtypes[at(tensor).dtype].itemsize;
-  }
+  [[nodiscard]] __int128 bytes(TensorIndex tensor) const { return bytes(at(tensor)); }
   [[nodiscard]] const std::string& tensor_name(TensorIndex tensor) const {
     return names_[at(tensor).name];
   }
@@ -150,15 +150,25 @@ class Graph {
   [[nodiscard]] Attributes attributes(NodeIndex node) const;
   [[nodiscard]] Account account(NodeIndex node) const;
 
-  void check_tensor(TensorIndex tensor) const;
-  void check_node(NodeIndex node) const;
-  void check_scope(ScopeIndex scope) const;
+  void check_tensor(TensorIndex tensor) const {
+    if (tensor >= tensors_.size()) refuse_index("tensor", tensor, tensors_.size());
+  }
+  void check_node(NodeIndex node) const {
+    if (node >= nodes_.size()) refuse_index("node", node, nodes_.size());
+  }
+  void check_scope(ScopeIndex scope) const {
+    if (scope >= scopes_.size()) refuse_index("scope", scope, scopes_.size());
+  }
 
  private:
   friend struct Counts count(const Graph& graph);
+  friend __int128 peak_memory(const Graph& graph);
 
   // A Quantity in eight bytes: a constant is itself, an expression is stored below every constant.
   using Word = std::int64_t;
+  using StoredAccount = std::array<Word, metric_count>;
+  // Attributes are small numbers as a rule: they are laid down in units of two bytes.
+  using Unit = std::int16_t;
 
   struct Tensor {
     Word elements;
@@ -173,7 +183,6 @@ class Graph {
   };
 
   struct Node {
-    std::array<Word, metric_count> account;
     std::uint32_t links;  // where its inputs and weights stand
     std::uint32_t input_count;
     std::uint32_t attributes;
@@ -181,13 +190,34 @@ class Graph {
     std::uint32_t output_count;
     std::uint32_t name;
     ScopeIndex scope;
-    std::uint16_t weight_count;
+    std::uint32_t weight_count;
     std::uint16_t op;
     bool inplace;
   };
 
-  [[nodiscard]] static Word store(const Quantity& quantity) noexcept;
-  [[nodiscard]] Quantity load(Word word) const noexcept;
+  // Where attributes stand that were stored not long ago.
+  struct RecentAttributes {
+    std::uint64_t hash = 0;
+    std::uint32_t first = 0;
+    std::uint32_t count = 0;
+  };
+
+  // Parameters and buffers that are counted at one node.
+  struct Owned {
+    Quantity params = 0;
+    Quantity trainable_params = 0;
+    Quantity buffers = 0;
+  };
+
+  static constexpr Word expression_base = std::numeric_limits<Word>::min();
+
+  [[nodiscard]] static Word store(const Quantity& quantity) noexcept {
+    return quantity.is_constant() ? quantity.constant() : expression_base + quantity.expression();
+  }
+  [[nodiscard]] Quantity load(Word word) const noexcept {
+    if (word >= checked::lowest) return word;
+    return program_->at(static_cast<std::uint32_t>(word - expression_base));
+  }
   [[nodiscard]] const Tensor& at(TensorIndex tensor) const {
     check_tensor(tensor);
     return tensors_[tensor];
@@ -196,19 +226,31 @@ class Graph {
     check_node(node);
     return nodes_[node];
   }
+  [[nodiscard]] static __int128 bytes(const Tensor& tensor) {
+    return static_cast<__int128>(tensor.elements) * dtypes[tensor.dtype].itemsize;
+  }
+  [[noreturn]] static void refuse_index(std::string_view kind, std::uint32_t index,
+                                        std::size_t count);
   void load_shape(const Tensor& tensor, Shape& shape) const;
   [[nodiscard]] std::uint32_t store_sizes(const Shape& shape, const Tensor* like);
   [[nodiscard]] std::uint32_t store_attributes(const Attributes& attributes);
   [[nodiscard]] std::uint32_t store_name(std::string_view name);
-  [[nodiscard]] TensorIndex append_tensor(const Tensor& tensor);
 
-  void apply_rule(const Op& op, std::span<const TensorIndex> inputs, Attributes& attributes,
-                  const Placement& placement);
+  [[nodiscard]] StoredAccount apply_rule(const Op& op, std::span<const TensorIndex> inputs,
+                                         Attributes& attributes, const Placement& placement);
   void check_weights(const Placement& placement) const;
-  [[nodiscard]] Account account_of(const Op& op, std::span<const TensorIndex> inputs,
-                                   const Placement& placement, DTypeIndex first_dtype) const;
-  void add_unclaimed(std::span<const TensorIndex> tensors, std::size_t before, Account& account,
-                     std::span<const TensorIndex> earlier) const;
+  [[nodiscard]] StoredAccount account_of(const Op& op, std::span<const TensorIndex> inputs,
+                                         const Placement& placement) const;
+  // Parameters and buffers are counted at the first node that reads them.
+  [[nodiscard]] static bool is_unclaimed(const Tensor& tensor) noexcept {
+    return !tensor.claimed &&
+           (tensor.kind == TensorKind::parameter || tensor.kind == TensorKind::buffer);
+  }
+  void add_unclaimed(Owned& owned, std::span<const TensorIndex> tensors,
+                     std::span<const TensorIndex> earlier = {}) const;
+  [[nodiscard]] Outputs append_layer(const Op& op, std::span<const TensorIndex> inputs,
+                                     const Attributes& attributes, const Placement& placement,
+                                     const StoredAccount& account);
   [[nodiscard]] DTypeIndex output_dtype(std::span<const TensorIndex> inputs,
                                         const Placement& placement, std::size_t output) const;
   [[nodiscard]] std::string label(const Op& op, const Placement& placement) const;
@@ -219,12 +261,14 @@ class Graph {
   std::unique_ptr<Program> program_;
   Arena<Tensor> tensors_;
   Arena<Node> nodes_;
+  // Of every node; apart from it, because they are read apart.
+  Arena<StoredAccount> accounts_;
   Arena<Word> sizes_;
-  Arena<Word> attribute_words_;
+  Arena<Unit> attribute_units_;
   Arena<TensorIndex> links_;
-  // Where recently stored attributes stand, by hash: layers that repeat share theirs.
-  std::vector<std::uint32_t> recent_attributes_;
-  std::vector<Word> attribute_scratch_;
+  // By hash: layers that repeat share their attributes.
+  std::vector<RecentAttributes> recent_attributes_;
+  std::vector<Unit> attribute_scratch_;
   std::vector<std::string> names_;
   std::vector<Scope> scopes_;
   std::vector<TensorIndex> model_outputs_;

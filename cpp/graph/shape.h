@@ -1,7 +1,6 @@
 // Shape: the sizes of a tensor, each a Quantity.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <initializer_list>
@@ -21,27 +20,39 @@ class Shape {
   Shape() noexcept {}
   Shape(std::initializer_list<Quantity> sizes) : Shape(std::span(sizes.begin(), sizes.size())) {}
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
-  explicit Shape(std::span<const Quantity> sizes) {
-    for (const Quantity& size : sizes) append(size);
+  explicit Shape(std::span<const Quantity> sizes) : rank_(sizes.size()) {
+    if (rank_ > maximum_rank) refuse_rank();
+    for (std::size_t dimension = 0; dimension < rank_; ++dimension) {
+      sizes_[dimension] = sizes[dimension];
+    }
   }
 
   // Copies only the sizes in use.
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
-  Shape(const Shape& other) : Shape(other.sizes()) {}
-  Shape& operator=(const Shape& other) {
-    if (this != &other) {
-      std::copy(other.begin(), other.end(), sizes_.begin());
-      rank_ = other.rank_;
+  Shape(const Shape& other) noexcept : rank_(other.rank_) {
+    for (std::size_t dimension = 0; dimension < rank_; ++dimension) {
+      sizes_[dimension] = other.sizes_[dimension];
+    }
+  }
+  Shape& operator=(const Shape& other) noexcept {
+    rank_ = other.rank_;
+    for (std::size_t dimension = 0; dimension < rank_; ++dimension) {
+      sizes_[dimension] = other.sizes_[dimension];
     }
     return *this;
   }
   ~Shape() = default;
 
   void append(const Quantity& size) {
-    if (rank_ == maximum_rank) throw std::length_error("a tensor has at most 16 dimensions");
+    if (rank_ == maximum_rank) refuse_rank();
     sizes_[rank_++] = size;
   }
   void clear() noexcept { rank_ = 0; }
+  // So many sizes, to be filled in.
+  void resize(std::size_t rank) {
+    if (rank > maximum_rank) refuse_rank();
+    rank_ = rank;
+  }
 
   [[nodiscard]] std::size_t rank() const noexcept { return rank_; }
   [[nodiscard]] const Quantity& operator[](std::size_t dimension) const {
@@ -63,6 +74,10 @@ class Shape {
   [[nodiscard]] Quantity elements() const { return product(sizes()); }
 
  private:
+  [[noreturn]] static void refuse_rank() {
+    throw std::length_error("a tensor has at most 16 dimensions");
+  }
+
   std::array<Quantity, maximum_rank> sizes_;
   std::size_t rank_ = 0;
 };

@@ -4,38 +4,24 @@
 
 namespace netledger {
 
-void Attributes::reset(std::span<const AttributeSpec> specs) {
-  specs_ = specs;
-  slots_.fill(Slot{});
-  values_.clear();
-  texts_.clear();
-}
-
-void Attributes::set(std::size_t slot, std::span<const Quantity> values) {
-  slots_[slot] = {.offset = static_cast<std::uint32_t>(values_.size()),
-                  .length = static_cast<std::uint32_t>(values.size()),
-                  .set = true};
-  values_.insert(values_.end(), values.begin(), values.end());
-}
-
 void Attributes::set_word(std::size_t slot, std::size_t word) {
   if (specs_[slot].kind == AttributeKind::choice) {
     set(slot, {static_cast<std::int64_t>(word)});
     return;
   }
-  slots_[slot] = {.word = static_cast<std::int16_t>(word), .set = true};
+  slots_[slot] = {.form = Form::word, .offset = static_cast<std::uint32_t>(word)};
 }
 
 void Attributes::set_text(std::size_t slot, std::string text) {
-  slots_[slot] = {.offset = static_cast<std::uint32_t>(texts_.size()), .set = true};
+  slots_[slot] = {.form = Form::text, .offset = static_cast<std::uint32_t>(texts_.size())};
   texts_.push_back(std::move(text));
 }
 
-void Attributes::set_none(std::size_t slot) { slots_[slot] = {.set = true, .none = true}; }
+void Attributes::set_none(std::size_t slot) { slots_[slot] = {.form = Form::none}; }
 
 std::size_t Attributes::complete() {
   for (std::size_t slot = 0; slot < specs_.size(); ++slot) {
-    if (slots_[slot].set) continue;
+    if (is_set(slot)) continue;
     switch (specs_[slot].otherwise) {
       case Otherwise::required:
         return slot;
@@ -65,7 +51,7 @@ std::string_view Attributes::word(std::size_t slot) const {
   if (spec.kind == AttributeKind::choice) {
     return spec.choices[static_cast<std::size_t>(values(slot)[0].constant())];
   }
-  return spec.choices[static_cast<std::size_t>(slots_[slot].word)];
+  return spec.choices[word_index(slot)];
 }
 
 }  // namespace netledger

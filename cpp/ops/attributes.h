@@ -1,6 +1,7 @@
 // The attributes of a layer: what each op accepts, and the values that one layer was given.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -45,12 +46,25 @@ class Attributes {
  public:
   static constexpr std::size_t maximum_count = 12;
 
+  // What an attribute is given as.
+  enum class Form : std::uint8_t { unset, values, word, text, none };
+
   Attributes() = default;
   explicit Attributes(std::span<const AttributeSpec> specs) { reset(specs); }
-  void reset(std::span<const AttributeSpec> specs);
+  void reset(std::span<const AttributeSpec> specs) {
+    specs_ = specs;
+    std::fill_n(slots_.begin(), specs.size(), Slot{});
+    values_.clear();
+    texts_.clear();
+  }
 
   // Each attribute may be set once; those that are left out take their defaults in `complete`.
-  void set(std::size_t slot, std::span<const Quantity> values);
+  void set(std::size_t slot, std::span<const Quantity> values) {
+    slots_[slot] = {.form = Form::values,
+                    .offset = static_cast<std::uint32_t>(values_.size()),
+                    .length = static_cast<std::uint32_t>(values.size())};
+    for (const Quantity& value : values) values_.push_back(value);
+  }
   void set(std::size_t slot, std::initializer_list<Quantity> values) {
     set(slot, std::span(values.begin(), values.size()));
   }
@@ -65,29 +79,30 @@ class Attributes {
   [[nodiscard]] std::span<const AttributeSpec> specs() const noexcept { return specs_; }
   // Index of the attribute of that name, or the number of attributes.
   [[nodiscard]] std::size_t find(std::string_view name) const;
-  [[nodiscard]] bool is_set(std::size_t slot) const { return slots_[slot].set; }
+  [[nodiscard]] bool is_set(std::size_t slot) const { return form(slot) != Form::unset; }
 
   [[nodiscard]] std::span<const Quantity> values(std::size_t slot) const {
-    return std::span(values_).subspan(slots_[slot].offset, slots_[slot].length);
+    return {values_.data() + slots_[slot].offset, slots_[slot].length};
   }
-  [[nodiscard]] bool is_none(std::size_t slot) const { return slots_[slot].none; }
-  [[nodiscard]] bool is_word(std::size_t slot) const { return slots_[slot].word >= 0; }
+  // How many values the attributes have in all.
+  [[nodiscard]] std::size_t total() const noexcept { return values_.size(); }
+  [[nodiscard]] Form form(std::size_t slot) const { return slots_[slot].form; }
+  [[nodiscard]] bool is_none(std::size_t slot) const { return form(slot) == Form::none; }
+  [[nodiscard]] bool is_word(std::size_t slot) const { return form(slot) == Form::word; }
   [[nodiscard]] std::string_view word(std::size_t slot) const;
-  [[nodiscard]] std::size_t word_index(std::size_t slot) const {
-    return static_cast<std::size_t>(slots_[slot].word);
-  }
+  [[nodiscard]] std::size_t word_index(std::size_t slot) const { return slots_[slot].offset; }
   [[nodiscard]] const std::string& text(std::size_t slot) const {
     return texts_[slots_[slot].offset];
   }
 
  private:
   struct Slot {
+    Form form = Form::unset;
+    // Where its values or its text stand; of a word, its index.
     std::uint32_t offset = 0;
     std::uint32_t length = 0;
-    std::int16_t word = -1;
-    bool set = false;
-    bool none = false;
   };
+
   std::span<const AttributeSpec> specs_;
   std::array<Slot, maximum_count> slots_{};
   std::vector<Quantity> values_;

@@ -26,24 +26,27 @@ namespace checked {
 inline constexpr std::int64_t lowest =
     std::numeric_limits<std::int64_t>::min() + (std::int64_t{1} << 32);
 
-[[noreturn]] void overflow();
-[[noreturn]] void division_by_zero(std::int64_t left);
+[[noreturn, gnu::cold]] void overflow();
+[[noreturn, gnu::cold]] void division_by_zero(std::int64_t left);
 
 [[nodiscard]] inline std::int64_t add(std::int64_t left, std::int64_t right) {
   std::int64_t result = 0;
-  if (__builtin_add_overflow(left, right, &result) || result < lowest) overflow();
+  if (__builtin_add_overflow(left, right, &result)) overflow();
+  if (result < lowest) overflow();
   return result;
 }
 
 [[nodiscard]] inline std::int64_t subtract(std::int64_t left, std::int64_t right) {
   std::int64_t result = 0;
-  if (__builtin_sub_overflow(left, right, &result) || result < lowest) overflow();
+  if (__builtin_sub_overflow(left, right, &result)) overflow();
+  if (result < lowest) overflow();
   return result;
 }
 
 [[nodiscard]] inline std::int64_t multiply(std::int64_t left, std::int64_t right) {
   std::int64_t result = 0;
-  if (__builtin_mul_overflow(left, right, &result) || result < lowest) overflow();
+  if (__builtin_mul_overflow(left, right, &result)) overflow();
+  if (result < lowest) overflow();
   return result;
 }
 

@@ -34,16 +34,26 @@ bool commutes(Opcode opcode) {
 
 namespace detail {
 
-Quantity append(Opcode opcode, const Quantity& left, const Quantity& right) {
+Quantity append(Opcode opcode, Quantity left, Quantity right) {
   return common_program(left, right)->append(opcode, left, right);
 }
 
-Quantity append_select(const Quantity& truth, const Quantity& yes, const Quantity& no) {
+Quantity append_select(Quantity truth, Quantity yes, Quantity no) {
   Program* program = common_program(yes, no);
   if (program != nullptr && program != truth.program()) {
     throw std::invalid_argument("quantities of two different spaces cannot be combined");
   }
   return truth.program()->append_select(truth, yes, no);
+}
+
+Quantity stepwise_product(std::span<const Quantity> factors) {
+  // Nothing is nothing, whatever the other factors are.
+  for (const Quantity& factor : factors) {
+    if (factor.is(0)) return 0;
+  }
+  Quantity result = 1;
+  for (const Quantity& factor : factors) result *= factor;
+  return result;
 }
 
 }  // namespace detail

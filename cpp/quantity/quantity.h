@@ -83,10 +83,10 @@ class Condition {
 };
 
 namespace detail {
-// Appends an operation of which at least one operand is an expression.
-[[nodiscard]] Quantity append(Opcode opcode, const Quantity& left, const Quantity& right);
-[[nodiscard]] Quantity append_select(const Quantity& truth, const Quantity& yes,
-                                     const Quantity& no);
+// Appends an operation of which at least one operand is an expression. Operands are passed by
+// value: the constants of a rule then live in registers.
+[[nodiscard, gnu::cold]] Quantity append(Opcode opcode, Quantity left, Quantity right);
+[[nodiscard, gnu::cold]] Quantity append_select(Quantity truth, Quantity yes, Quantity no);
 [[nodiscard]] inline bool constants(const Quantity& left, const Quantity& right) noexcept {
   return left.is_constant() && right.is_constant();
 }
@@ -180,10 +180,19 @@ inline Quantity& operator*=(Quantity& left, const Quantity& right) { return left
 // ceil(log2(value)) for value >= 1: the depth of a binary tree with that many leaves.
 [[nodiscard]] Quantity ceil_log2(const Quantity& value);
 
+namespace detail {
+// The product one factor after the other: of expressions, or of constants that do not fit.
+[[nodiscard, gnu::cold]] Quantity stepwise_product(std::span<const Quantity> factors);
+}  // namespace detail
+
 [[nodiscard]] inline Quantity product(std::span<const Quantity> factors) {
-  Quantity result = 1;
-  for (const Quantity& factor : factors) result *= factor;
-  return result;
+  std::int64_t result = 1;
+  for (const Quantity& factor : factors) {
+    if (!factor.is_constant() || __builtin_mul_overflow(result, factor.constant(), &result)) {
+      return detail::stepwise_product(factors);
+    }
+  }
+  return result < checked::lowest ? detail::stepwise_product(factors) : Quantity(result);
 }
 
 }  // namespace netledger
