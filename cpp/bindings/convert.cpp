@@ -30,7 +30,10 @@ py::int_ python_int(__int128 value) {
   return py::int_(negative ? -joined : joined);
 }
 
+py::object python_constant(const Quantity& quantity) { return py::int_(quantity.constant()); }
+
 py::tuple python_sizes(std::span<const Quantity> sizes) {
+  // Apart from the general form: a traced model asks for the shape of every layer.
   py::tuple result(sizes.size());
   for (std::size_t index = 0; index < sizes.size(); ++index) {
     result[index] = py::int_(sizes[index].constant());
@@ -38,7 +41,14 @@ py::tuple python_sizes(std::span<const Quantity> sizes) {
   return result;
 }
 
-py::dict python_attributes(const Attributes& attributes) {
+py::tuple python_sizes(std::span<const Quantity> sizes, const ToPython& to_python) {
+  py::tuple result(sizes.size());
+  for (std::size_t index = 0; index < sizes.size(); ++index)
+    result[index] = to_python(sizes[index]);
+  return result;
+}
+
+py::dict python_attributes(const Attributes& attributes, const ToPython& to_python) {
   py::dict result;
   for (std::size_t slot = 0; slot < attributes.specs().size(); ++slot) {
     const AttributeSpec& spec = attributes.specs()[slot];
@@ -52,13 +62,17 @@ py::dict python_attributes(const Attributes& attributes) {
     } else if (spec.kind == AttributeKind::flag) {
       value = py::bool_(attributes.values(slot)[0].constant() != 0);
     } else if (attributes.values(slot).size() == 1) {
-      value = py::int_(attributes.values(slot)[0].constant());
+      value = to_python(attributes.values(slot)[0]);
     } else {
-      value = python_sizes(attributes.values(slot));
+      value = python_sizes(attributes.values(slot), to_python);
     }
     result[py::str(std::string(spec.name))] = value;
   }
   return result;
+}
+
+py::object result_class(const char* name) {
+  return py::module_::import("netledger._results").attr(name);
 }
 
 const Op& operation(std::string_view name) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,8 +25,15 @@ struct IntegerReader {
 
 // An exact Python int.
 [[nodiscard]] py::int_ python_int(__int128 value);
+// How a quantity reads in Python: constants as ints, unless somebody knows more.
+using ToPython = std::function<py::object(const Quantity&)>;
+[[nodiscard]] py::object python_constant(const Quantity& quantity);
 [[nodiscard]] py::tuple python_sizes(std::span<const Quantity> sizes);
-[[nodiscard]] py::dict python_attributes(const Attributes& attributes);
+[[nodiscard]] py::tuple python_sizes(std::span<const Quantity> sizes, const ToPython& to_python);
+[[nodiscard]] py::dict python_attributes(const Attributes& attributes, const ToPython& to_python);
+
+// A class of netledger._results.
+[[nodiscard]] py::object result_class(const char* name);
 
 [[nodiscard]] const Op& operation(std::string_view name);
 [[nodiscard]] DTypeIndex dtype(std::string_view name);

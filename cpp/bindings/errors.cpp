@@ -7,6 +7,7 @@
 #include "bindings/register.h"
 #include "graph/graph.h"
 #include "quantity/checked.h"
+#include "space/error.h"
 
 namespace netledger::bindings {
 
@@ -34,6 +35,8 @@ void register_errors(py::module_& /*module*/) {
       PyErr_SetObject(type.ptr(), raised.ptr());
     } catch (const CountOverflow& error) {
       raise("CountOverflowError", error.what());
+    } catch (const SpaceError& error) {
+      raise("SpaceError", error.what());
     } catch (const GraphError& error) {
       raise("NetledgerError", error.what());
     } catch (const DivisionByZero& error) {

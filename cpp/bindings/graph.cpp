@@ -10,14 +10,14 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
-#include "bindings/convert.h"
+#include "bindings/layer_arguments.h"
 #include "bindings/register.h"
 
 namespace netledger::bindings {
 
 namespace {
 
-// A graph, with the lists that its methods fill again and again.
+// A graph, with the reader of its layers.
 class PyGraph {
  public:
   TensorIndex tensor(std::string_view kind, const py::object& shape, std::string_view dtype_name,
@@ -27,15 +27,18 @@ class PyGraph {
                    std::int64_t call) {
     return graph_.add_scope(parent, std::move(path), std::move(module_class), call);
   }
-  Outputs add(std::string_view op_name, py::handle inputs, py::handle attributes,
-              py::handle weights, py::handle dtypes, std::string_view name, ScopeIndex scope,
-              bool inplace);
+  Outputs add(const GivenLayer& given) {
+    IntegerReader reader;
+    return layers_.add(graph_, graph_, given, reader);
+  }
   void claim(TensorIndex tensor, NodeIndex node) { graph_.claim(tensor, node); }
   void output(const py::args& tensors) {
     for (const py::handle tensor : tensors) graph_.add_output(tensor.cast<TensorIndex>());
   }
-  [[nodiscard]] py::object node(NodeIndex index) const;
-  [[nodiscard]] py::object scope_at(ScopeIndex index) const;
+  [[nodiscard]] py::object node(NodeIndex index) const {
+    return python_node(graph_, index, python_constant);
+  }
+  [[nodiscard]] py::object scope_at(ScopeIndex index) const { return python_scope(graph_, index); }
   [[nodiscard]] py::object count() const;
   [[nodiscard]] std::vector<ScopeIndex> node_scopes() const {
     std::vector<ScopeIndex> scopes(graph_.node_count());
@@ -45,50 +48,16 @@ class PyGraph {
   [[nodiscard]] const Graph& graph() const noexcept { return graph_; }
 
  private:
-  void read_tensors(py::handle sequence, std::vector<TensorIndex>& tensors);
-
   Graph graph_;
-  Attributes attributes_;
-  std::vector<TensorIndex> inputs_;
-  std::vector<TensorIndex> weights_;
-  std::vector<DTypeIndex> dtypes_;
+  LayerReader layers_;
 };
-
-py::object result_class(const char* name) {
-  return py::module_::import("netledger._results").attr(name);
-}
-
-std::string_view text(std::string_view view) { return view; }
 
 TensorIndex PyGraph::tensor(std::string_view kind, const py::object& shape,
                             std::string_view dtype_name, std::string_view name, bool trainable) {
-  // Activations are made by layers only.
-  const auto given_kinds = std::span(tensor_kind_names).first(4);
-  const auto found = std::ranges::find(given_kinds, kind);
-  if (found == given_kinds.end()) {
-    throw GraphError("unknown kind of tensor '" + std::string(kind) +
-                     "'; the kinds are input, parameter, buffer, constant");
-  }
+  const TensorKind given = given_kind(kind);
   const DTypeIndex element = dtype(dtype_name);
-  const auto refuse = [&](const std::string& rule) {
-    throw LayerRefused("tensor '" + std::string(name) + "': " + rule, std::string(name),
-                       std::string(kind), rule);
-  };
-  Shape sizes;
-  const IntegerReader reader;
-  for (const py::handle size : shape) {
-    std::optional<Quantity> value;
-    try {
-      value = reader.read(size);
-    } catch (const CountOverflow& overflow) {
-      throw CountOverflow("tensor '" + std::string(name) + "': " + overflow.what());
-    }
-    if (!value) refuse("a size must be an integer, got " + quoted(size));
-    if (sizes.rank() == Shape::maximum_rank) refuse("a tensor has at most 16 dimensions");
-    sizes.append(*value);
-  }
-  return graph_.add_tensor(static_cast<TensorKind>(found - given_kinds.begin()), sizes, element,
-                           name, trainable);
+  IntegerReader reader;
+  return graph_.add_tensor(given, read_shape(shape, reader, name, kind), element, name, trainable);
 }
 
 std::vector<TensorIndex> PyGraph::tensors(const py::sequence& given) {
@@ -105,71 +74,10 @@ std::vector<TensorIndex> PyGraph::tensors(const py::sequence& given) {
   return indices;
 }
 
-void PyGraph::read_tensors(py::handle sequence, std::vector<TensorIndex>& tensors) {
-  tensors.clear();
-  const auto fast = py::reinterpret_steal<py::object>(
-      PySequence_Fast(sequence.ptr(), "tensors must be a sequence of indices"));
-  if (!fast) throw py::error_already_set();
-  const Py_ssize_t count = PySequence_Fast_GET_SIZE(fast.ptr());
-  for (Py_ssize_t position = 0; position < count; ++position) {
-    PyObject* item = PySequence_Fast_GET_ITEM(fast.ptr(), position);
-    if (item == Py_None) {
-      tensors.push_back(absent);
-      continue;
-    }
-    const long long index = PyLong_AsLongLong(item);
-    if (index == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();
-    if (index < 0 || index >= static_cast<long long>(graph_.tensor_count())) {
-      throw GraphError("the graph has no tensor " + std::to_string(index) + "; it has " +
-                       std::to_string(graph_.tensor_count()));
-    }
-    tensors.push_back(static_cast<TensorIndex>(index));
-  }
-}
-
-Outputs PyGraph::add(std::string_view op_name, py::handle inputs, py::handle attributes,
-                     py::handle weights, py::handle dtypes, std::string_view name, ScopeIndex scope,
-                     bool inplace) {
-  const Op& op = operation(op_name);
-  graph_.check_scope(scope);
-  read_tensors(inputs, inputs_);
-  if (std::ranges::find(inputs_, absent) != inputs_.end()) {
-    throw GraphError("an input cannot be None");
-  }
-  weights_.clear();
-  if (!weights.is_none()) read_tensors(weights, weights_);
-  dtypes_.clear();
-  if (py::isinstance<py::str>(dtypes)) {
-    dtypes_.push_back(dtype(dtypes.cast<std::string_view>()));
-  } else if (!dtypes.is_none()) {
-    for (const py::handle entry : dtypes) dtypes_.push_back(dtype(entry.cast<std::string_view>()));
-  }
-  const Placement placement{.weights = weights_,
-                            .explicit_weights = !weights.is_none(),
-                            .dtypes = dtypes_,
-                            .name = text(name),
-                            .scope = scope,
-                            .inplace = inplace};
-  IntegerReader reader;
-  std::optional<std::string> refusal;
-  try {
-    refusal = read_attributes(op, attributes, reader, attributes_);
-  } catch (const CountOverflow& overflow) {
-    graph_.refuse_overflow(op, inputs_, placement, overflow.what());
-  }
-  if (refusal) graph_.refuse(op, inputs_, placement, *refusal);
-  return graph_.add(op, inputs_, attributes_, placement);
-}
-
 py::tuple add(PyGraph& self, std::string_view op, const py::object& inputs,
               const py::object& attributes, const py::object& weights, const py::object& dtype,
               std::string_view name, ScopeIndex scope, bool inplace) {
-  const Outputs outputs = self.add(op, inputs, attributes, weights, dtype, name, scope, inplace);
-  py::tuple result(outputs.count);
-  for (std::uint32_t index = 0; index < outputs.count; ++index) {
-    result[index] = py::int_(outputs.first + index);
-  }
-  return result;
+  return python_outputs(self.add({op, inputs, attributes, weights, dtype, name, scope, inplace}));
 }
 
 // -- the same call through the interpreter's fastest convention -----------------------------------
@@ -186,10 +94,15 @@ PyObject* call_adder(PyObject* capsule, PyObject* const* arguments, Py_ssize_t c
     if (op == nullptr) throw py::error_already_set();
     const unsigned long scope = PyLong_AsUnsignedLong(arguments[5]);
     if (PyErr_Occurred() != nullptr) throw py::error_already_set();
-    const Outputs outputs = graph->add(
-        {op, static_cast<std::size_t>(length)}, arguments[1], arguments[2], arguments[3],
-        arguments[4], "", static_cast<ScopeIndex>(std::min<unsigned long>(scope, absent)),
-        arguments[6] == Py_True);
+    const Outputs outputs =
+        graph->add({{op, static_cast<std::size_t>(length)},
+                    arguments[1],
+                    arguments[2],
+                    arguments[3],
+                    arguments[4],
+                    "",
+                    static_cast<ScopeIndex>(std::min<unsigned long>(scope, absent)),
+                    arguments[6] == Py_True});
     py::tuple result(std::size_t{2} * outputs.count);
     for (std::uint32_t index = 0; index < outputs.count; ++index) {
       const TensorIndex tensor = outputs.first + index;
@@ -213,33 +126,6 @@ py::object adder(PyGraph& self) {
       nullptr};
   const py::capsule capsule(&self, adder_name);
   return py::reinterpret_steal<py::object>(PyCFunction_NewEx(&method, capsule.ptr(), nullptr));
-}
-
-py::tuple python_tensors(std::span<const TensorIndex> tensors) {
-  py::tuple result(tensors.size());
-  for (std::size_t index = 0; index < tensors.size(); ++index) {
-    result[index] =
-        tensors[index] == absent ? py::object(py::none()) : py::object(py::int_(tensors[index]));
-  }
-  return result;
-}
-
-py::object PyGraph::node(NodeIndex index) const {
-  const Outputs outputs = graph_.outputs(index);
-  py::tuple output_indices(outputs.count);
-  for (std::uint32_t position = 0; position < outputs.count; ++position) {
-    output_indices[position] = py::int_(outputs.first + position);
-  }
-  return result_class("Node")(index, std::string(graph_.op(index).name), graph_.name(index),
-                              graph_.scope(index), python_tensors(graph_.inputs(index)),
-                              python_tensors(graph_.weights(index)), output_indices,
-                              python_attributes(graph_.attributes(index)), graph_.inplace(index));
-}
-
-py::object PyGraph::scope_at(ScopeIndex index) const {
-  graph_.check_scope(index);
-  const Scope& scope = graph_.scopes()[index];
-  return result_class("Scope")(scope.parent, scope.path, scope.module_class, scope.call);
 }
 
 py::object PyGraph::count() const {

@@ -9,4 +9,6 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   netledger::bindings::register_operations(module);
   netledger::bindings::register_graph(module);
   netledger::bindings::register_evaluate_layer(module);
+  netledger::bindings::register_space(module);
+  netledger::bindings::register_plan(module);
 }

@@ -9,5 +9,7 @@ void register_errors(pybind11::module_& module);
 void register_operations(pybind11::module_& module);
 void register_graph(pybind11::module_& module);
 void register_evaluate_layer(pybind11::module_& module);
+void register_space(pybind11::module_& module);
+void register_plan(pybind11::module_& module);
 
 }  // namespace netledger::bindings

@@ -265,7 +265,7 @@ Graph::StoredAccount Graph::apply_rule(const Op& op, std::span<const TensorIndex
   }
 }
 
-void Graph::check_weights(const Placement& placement) const {
+void Graph::check_weights(const Placement& placement) {
   if (!placement.explicit_weights) return;
   const std::span<const Weight> expected = layer_.weights();
   if (placement.weights.size() != expected.size()) {
@@ -275,9 +275,10 @@ void Graph::check_weights(const Placement& placement) const {
     if (placement.weights[index] == absent) continue;
     const Shape given = shape(placement.weights[index]);
     const Shape& wanted = expected[index].shape;
-    if (!std::ranges::equal(given.sizes(), wanted.sizes(),
-                            [](const Quantity& a, const Quantity& b) { return a.same_as(b); })) {
-      layer_.refuse("its weight {} has shape {}, but the input needs {}", {index, given, wanted});
+    constexpr std::string_view rule = "its weight {} has shape {}, but the input needs {}";
+    if (given.rank() != wanted.rank()) layer_.refuse(rule, {index, given, wanted});
+    for (std::size_t dimension = 0; dimension < given.rank(); ++dimension) {
+      layer_.require(given[dimension] == wanted[dimension], rule, index, given, wanted);
     }
   }
 }
@@ -415,6 +416,13 @@ Outputs Graph::append_layer(const Op& op, std::span<const TensorIndex> inputs,
   return {first, node.output_count};
 }
 
+void Graph::resize(TensorIndex tensor, const Shape& shape) {
+  check_tensor(tensor);
+  tensors_[tensor].sizes = store_sizes(shape, nullptr);
+  tensors_[tensor].rank = static_cast<std::uint8_t>(shape.rank());
+  tensors_[tensor].elements = store(shape.elements());
+}
+
 void Graph::claim(TensorIndex tensor, NodeIndex node) {
   check_tensor(tensor);
   check_node(node);
@@ -439,10 +447,15 @@ std::vector<TensorIndex> Graph::unclaimed() const {
   return result;
 }
 
-std::string Graph::label(const Op& op, const Placement& placement) const {
-  if (!placement.name.empty()) return std::string(placement.name);
-  const std::string& path = scopes_[placement.scope].path;
-  return path.empty() ? std::string(op.name) + "_" + std::to_string(nodes_.size()) : path;
+std::string Graph::label(const Op& op, std::string_view name, ScopeIndex scope,
+                         std::size_t node) const {
+  if (!name.empty()) return std::string(name);
+  const std::string& path = scopes_[scope].path;
+  return path.empty() ? std::string(op.name) + "_" + std::to_string(node) : path;
+}
+
+std::string Graph::describe_node(NodeIndex node) const {
+  return called(op(node), label(op(node), name(node), scope(node), node));
 }
 
 std::string Graph::describe(const Op& op, const std::string& label,
@@ -455,11 +468,14 @@ std::string Graph::describe(const Op& op, const std::string& label,
   return describe_layer(op, label, shapes, rule);
 }
 
+std::string called(const Op& op, std::string_view label) {
+  if (label.empty()) return std::string(op.name);
+  return "layer '" + std::string(label) + "' (" + std::string(op.name) + ")";
+}
+
 std::string describe_layer(const Op& op, std::string_view label, std::string_view shapes,
                            std::string_view rule) {
-  std::string layer(op.name);
-  if (!label.empty()) layer = "layer '" + std::string(label) + "' (" + layer + ")";
-  return layer + ": " + std::string(rule) + "; input shapes " +
+  return called(op, label) + ": " + std::string(rule) + "; input shapes " +
          (shapes.empty() ? "none" : std::string(shapes));
 }
 

@@ -114,6 +114,8 @@ class Graph {
                            const Placement& placement, const std::string& rule) const;
   [[noreturn]] void refuse_overflow(const Op& op, std::span<const TensorIndex> inputs,
                                     const Placement& placement, std::string_view rule) const;
+  // Gives a tensor other sizes, for the layers that read it.
+  void resize(TensorIndex tensor, const Shape& shape);
   // Counts a parameter or buffer that no layer reads at this node.
   void claim(TensorIndex tensor, NodeIndex node);
   void add_output(TensorIndex tensor);
@@ -121,7 +123,12 @@ class Graph {
   // The parameters and buffers that no node counts.
   [[nodiscard]] std::vector<TensorIndex> unclaimed() const;
 
+  // From now on layers count only weights of their own: whether a parameter that was added on its
+  // own is used at all is for the caller to say.
+  void leave_given_weights_uncounted() noexcept { counts_given_ = false; }
+
   [[nodiscard]] Program& program() noexcept { return *program_; }
+  [[nodiscard]] const Program& program() const noexcept { return *program_; }
 
   [[nodiscard]] std::size_t node_count() const noexcept { return nodes_.size(); }
   [[nodiscard]] std::size_t tensor_count() const noexcept { return tensors_.size(); }
@@ -148,6 +155,11 @@ class Graph {
   [[nodiscard]] std::span<const TensorIndex> weights(NodeIndex node) const;
   [[nodiscard]] Outputs outputs(NodeIndex node) const;
   [[nodiscard]] Attributes attributes(NodeIndex node) const;
+  // What errors call a layer: its name, else its module's path, else its op and number.
+  [[nodiscard]] std::string label(const Op& op, std::string_view name, ScopeIndex scope,
+                                  std::size_t node) const;
+  // As in an error: layer 'stem' (conv2d).
+  [[nodiscard]] std::string describe_node(NodeIndex node) const;
   [[nodiscard]] Account account(NodeIndex node) const;
 
   void check_tensor(TensorIndex tensor) const {
@@ -238,12 +250,12 @@ class Graph {
 
   [[nodiscard]] StoredAccount apply_rule(const Op& op, std::span<const TensorIndex> inputs,
                                          Attributes& attributes, const Placement& placement);
-  void check_weights(const Placement& placement) const;
+  void check_weights(const Placement& placement);
   [[nodiscard]] StoredAccount account_of(const Op& op, std::span<const TensorIndex> inputs,
                                          const Placement& placement) const;
   // Parameters and buffers are counted at the first node that reads them.
-  [[nodiscard]] static bool is_unclaimed(const Tensor& tensor) noexcept {
-    return !tensor.claimed &&
+  [[nodiscard]] bool is_unclaimed(const Tensor& tensor) const noexcept {
+    return counts_given_ && !tensor.claimed &&
            (tensor.kind == TensorKind::parameter || tensor.kind == TensorKind::buffer);
   }
   void add_unclaimed(Owned& owned, std::span<const TensorIndex> tensors,
@@ -253,12 +265,15 @@ class Graph {
                                      const StoredAccount& account);
   [[nodiscard]] DTypeIndex output_dtype(std::span<const TensorIndex> inputs,
                                         const Placement& placement, std::size_t output) const;
-  [[nodiscard]] std::string label(const Op& op, const Placement& placement) const;
+  [[nodiscard]] std::string label(const Op& op, const Placement& placement) const {
+    return label(op, placement.name, placement.scope, nodes_.size());
+  }
   [[nodiscard]] std::string describe(const Op& op, const std::string& label,
                                      std::span<const TensorIndex> inputs,
                                      std::string_view rule) const;
 
   std::unique_ptr<Program> program_;
+  bool counts_given_ = true;
   Arena<Tensor> tensors_;
   Arena<Node> nodes_;
   // Of every node; apart from it, because they are read apart.
@@ -275,6 +290,9 @@ class Graph {
   // The layer being added: kept so that its memory is reused.
   Layer layer_;
 };
+
+// A layer as errors speak of it: layer 'stem' (conv2d), or the op alone.
+[[nodiscard]] std::string called(const Op& op, std::string_view label);
 
 // The sentence of a refused layer: its name (if any), its op, the rule it breaks, its input shapes.
 [[nodiscard]] std::string describe_layer(const Op& op, std::string_view label,

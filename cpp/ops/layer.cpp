@@ -1,9 +1,36 @@
 #include "ops/layer.h"
 
+#include <set>
+
 namespace netledger {
 
-Fact::Fact(const Quantity& number)
-    : text_(number.is_constant() ? std::to_string(number.constant()) : "?") {}
+namespace {
+
+// What a quantity can be: its values when they are few, else the least and the greatest.
+std::string text_of(const Quantity& number) {
+  if (number.is_constant()) return std::to_string(number.constant());
+  const ValueTable* table = number.program()->values(number);
+  if (table == nullptr) return "?";
+  constexpr std::size_t few = 5;
+  std::set<std::int64_t> values(table->values.begin(), table->values.end());
+  values.erase(no_exact_value);
+  if (values.empty()) return "?";
+  std::string text = "{";
+  if (values.size() > few) {
+    text += std::to_string(*values.begin()) + ", ..., " + std::to_string(*values.rbegin());
+  } else {
+    for (const std::int64_t value : values) {
+      if (text.size() > 1) text += ", ";
+      text += std::to_string(value);
+    }
+  }
+  text += '}';
+  return text;
+}
+
+}  // namespace
+
+Fact::Fact(const Quantity& number) : text_(text_of(number)) {}
 
 Fact::Fact(std::span<const Quantity> sizes) {
   text_ += '(';

@@ -90,7 +90,9 @@ class Layer {
   void require(const Condition& condition, std::string_view text, const Facts&... facts) {
     if (condition.holds()) return;
     if (condition.known()) refuse(text, {Fact(facts)...});
-    condition.truth().program()->require(condition, sentence(text, {Fact(facts)...}));
+    if (!condition.truth().program()->require(condition, sentence(text, {Fact(facts)...}))) {
+      refuse(text, {Fact(facts)...});
+    }
   }
   [[noreturn]] void refuse(std::string_view text, std::initializer_list<Fact> facts = {}) const;
 

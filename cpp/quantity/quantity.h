@@ -30,6 +30,8 @@ enum class Opcode : std::uint8_t {
   less,
   less_equal,
   select,
+  // The entry of a table at an index.
+  lookup,
 };
 
 class Quantity {

@@ -26,7 +26,7 @@ using Engine = std::mt19937_64;
 
 constexpr std::int64_t highest = std::numeric_limits<std::int64_t>::max();
 // Below, at and above one block and many blocks of the evaluator.
-constexpr std::size_t lane_counts[] = {0, 1, 127, 128, 129, 1000};
+constexpr std::size_t lane_counts[] = {0, 1, 255, 256, 257, 1000};
 
 // From low to high, both included; the same on every platform.
 std::int64_t draw(Engine& engine, std::int64_t low, std::int64_t high) {
@@ -232,8 +232,8 @@ TEST_CASE("the first lane that overflows is reported, and those before it are ex
   Program program;
   const Quantity x = program.variable("x");
   for (const std::size_t lanes : lane_counts) {
-    for (const std::size_t bad : {std::size_t{0}, std::size_t{1}, std::size_t{126},
-                                  std::size_t{127}, std::size_t{128}, std::size_t{999}}) {
+    for (const std::size_t bad : {std::size_t{0}, std::size_t{1}, std::size_t{254},
+                                  std::size_t{255}, std::size_t{256}, std::size_t{999}}) {
       if (bad >= lanes) continue;
       CAPTURE(lanes);
       CAPTURE(bad);
@@ -376,6 +376,39 @@ TEST_CASE("a quotient below the limits is a fault") {
   const Quantity x = program.variable("x");
   CHECK(evaluated(program, {x / -1}, {{highest}}, 1).bad_lane.has_value());
   CHECK(evaluated(program, {ceil_divide(x, -1)}, {{highest}}, 1).bad_lane.has_value());
+}
+
+TEST_CASE("lookups are evaluated, and fault outside of their table") {
+  Program program;
+  const Quantity x = program.variable("x");
+  const Quantity found = program.lookup(x, Column{30, 10, highest});
+  const Evaluation evaluation = evaluated(program, {found}, {{2, 0, 1, 0}}, 4);
+  CHECK_FALSE(evaluation.bad_lane.has_value());
+  CHECK(evaluation.values[0] == Column{highest, 30, 10, 30});
+  for (const std::int64_t outside : {std::int64_t{-1}, std::int64_t{3}, highest}) {
+    const Evaluation wrong = evaluated(program, {found}, {{2, outside, 1}}, 3);
+    REQUIRE(wrong.bad_lane.has_value());
+    CHECK(*wrong.bad_lane == 1);
+  }
+}
+
+TEST_CASE("columns go by the variables' numbers, whichever are used") {
+  Program program;
+  (void)program.variable("w");
+  const Quantity x = program.variable("x");
+  (void)program.variable("y");
+  const Quantity z = program.variable("z");
+  const Evaluation evaluation =
+      evaluated(program, {z - x}, {{1, 1}, {20, 30}, {400, 400}, {5000, 7000}}, 2);
+  CHECK_FALSE(evaluation.bad_lane.has_value());
+  CHECK(evaluation.values[0] == Column{4980, 6970});
+}
+
+TEST_CASE("a value below the lowest count is a fault") {
+  Program program;
+  const Quantity x = program.variable("x");
+  CHECK_FALSE(evaluated(program, {x}, {{checked::lowest}}, 1).bad_lane.has_value());
+  CHECK(evaluated(program, {x}, {{checked::lowest - 1}}, 1).bad_lane.has_value());
 }
 
 TEST_CASE("ceil_log2 of a variable beyond 2^62") {

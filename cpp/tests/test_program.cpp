@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 // Lets CHECK_THROWS take functions whose result must not be ignored.
 #define DOCTEST_CONFIG_VOID_CAST_EXPRESSIONS
@@ -177,6 +178,79 @@ TEST_CASE("requirements keep their condition and their sentence, in order") {
   CHECK(program.requirements()[0].condition == program.id((x > 0).truth()));
   CHECK(program.requirements()[1].text == "x must be even");
   CHECK(program.requirements()[1].condition == program.id((x % 2 == 0).truth()));
+}
+
+TEST_CASE("an expression over coded variables is known by its values") {
+  Program program;
+  const Quantity code = program.coded_variable("kernel", 3);
+  const Quantity kernel = 2 * code + 3;
+  const Quantity size = program.coded_variable("size", 4);
+
+  SUBCASE("what is the same for all values is a constant") {
+    CHECK((2 * (kernel / 2) - kernel).is(-1));
+    CHECK((kernel % 2 == 1).holds());
+    CHECK(program.coded_variable("only", 1).is(0));
+  }
+  SUBCASE("expressions that agree everywhere are one") {
+    CHECK((kernel + kernel).same_as(2 * kernel));
+    CHECK((code * code).same_as(select(code == 2, 4, minimum(code, 1))));
+    CHECK_FALSE((kernel + 1).same_as(kernel + 2));
+  }
+  SUBCASE("a variable that makes no difference is not depended on") {
+    const Quantity padded = size + 2 * (kernel / 2) - kernel + 1;
+    CHECK(padded.same_as(size));
+    CHECK(program.support((size * kernel).expression()) == std::vector<std::uint32_t>{0, 1});
+    CHECK(program.support(padded.expression()) == std::vector<std::uint32_t>{1});
+  }
+  SUBCASE("where there is no exact value") {
+    const Quantity quotient = 12 / code;
+    REQUIRE(program.values(quotient) != nullptr);
+    CHECK(program.values(quotient)->values == std::vector<std::int64_t>{no_exact_value, 12, 6});
+    CHECK(select(code == 0, 0, quotient).same_as(select(code == 1, 12, select(code == 2, 6, 0))));
+    const Quantity large = select(code == 0, 1, std::int64_t{1} << 40);
+    CHECK(program.values(large * large)->values[0] == 1);
+    CHECK(program.values(large * large)->values[1] == no_exact_value);
+  }
+  SUBCASE("many combinations are not kept") {
+    const Quantity wide = program.coded_variable("wide", 2000);
+    CHECK(program.values(wide) != nullptr);
+    CHECK(program.values(wide * kernel) == nullptr);
+    CHECK(program.support((wide * kernel + size).expression()) ==
+          std::vector<std::uint32_t>{0, 1, 2});
+  }
+}
+
+TEST_CASE("a look-up reads a table") {
+  Program program;
+  const Quantity code = program.coded_variable("code", 3);
+  const std::vector<std::int64_t> entries{5, 7, 5};
+  CHECK(program.lookup(1, entries).is(7));
+  CHECK_THROWS_AS((void)program.lookup(3, entries), std::out_of_range);
+  CHECK(program.lookup(code, entries).same_as(select(code == 1, 7, 5)));
+  CHECK(program.lookup(code, std::vector<std::int64_t>{4, 4, 4}).is(4));
+  CHECK(program.values(program.lookup(code + 1, entries))->values ==
+        std::vector<std::int64_t>{7, 5, no_exact_value});
+  const Quantity free = program.variable("free");
+  CHECK(program.lookup(free, entries).same_as(program.lookup(free, entries)));
+  CHECK(program.tables().size() == 2);
+}
+
+TEST_CASE("a requirement holds only where its construction is present") {
+  Program program;
+  const Quantity code = program.coded_variable("code", 3);
+  program.construct((code == 2).truth(), 7);
+  CHECK(program.require(code > 1, "always met where it counts"));
+  CHECK(program.requirements().empty());
+  CHECK_FALSE(program.require(code < 2, "never met where it counts"));
+  CHECK(program.requirements().empty());
+  program.construct((code > 0).truth(), 8);
+  CHECK(program.require(code == 2, "met by one of two"));
+  REQUIRE(program.requirements().size() == 1);
+  CHECK(program.requirements()[0].step == 8);
+  CHECK(program.values(program.requirements()[0].condition)->values ==
+        std::vector<std::int64_t>{1, 0, 1});
+  program.forget_requirements(0);
+  CHECK(program.requirements().empty());
 }
 
 }  // namespace netledger

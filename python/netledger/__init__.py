@@ -1,8 +1,9 @@
 """netledger tells what a neural network costs, exactly.
 
 `count` counts one torch module; `Graph` and the layer functions (`conv2d`, `linear`, ...) build a
-network without torch; `formulas` is the closed form of every layer. Every number is an int, in the
-``textbook`` convention unless another is asked for.
+network without torch; `Space` builds many networks at once, of which choices are left open, and
+counts them by the million. `formulas` is the closed form of every layer. Every number is an int, in
+the ``textbook`` convention unless another is asked for.
 """
 
 from __future__ import annotations
@@ -17,16 +18,33 @@ from netledger.errors import (
     DataDependentError,
     LayerError,
     NetledgerError,
+    SpaceError,
     TargetError,
     TraceError,
     UnsupportedWarning,
 )
 
 if TYPE_CHECKING:
-    from netledger import compiled, formulas
+    # Before the layers of these names: here they are functions of numbers and of tensors.
+    from netledger.quantity import (
+        ceil,
+        ceil_divide,
+        floor,
+        greatest_common_divisor,
+        make_divisible,
+        maximum,
+        minimum,
+        round_to,
+        tabulate,
+        where,
+    )
+
+if TYPE_CHECKING:
+    from netledger import compiled, conventions, formulas, metrics
     from netledger.graph import Graph, Tensor
-    from netledger.layers import *  # noqa: F403
+    from netledger.layers import *  # type: ignore[assignment]  # noqa: F403
     from netledger.ledger import Ledger, Row
+    from netledger.space import Space
     from netledger.torch import Input, count, from_torch
 
 # Found when they are first asked for: importing netledger costs little more than numpy.
@@ -35,11 +53,36 @@ _HOMES = {
     "Tensor": "netledger.graph",
     "Ledger": "netledger.ledger",
     "Row": "netledger.ledger",
+    "Space": "netledger.space",
+    **dict.fromkeys(
+        (
+            "ceil",
+            "ceil_divide",
+            "floor",
+            "greatest_common_divisor",
+            "make_divisible",
+            "maximum",
+            "minimum",
+            "round_to",
+            "tabulate",
+            "where",
+        ),
+        "netledger.quantity",
+    ),
     "Input": "netledger.torch",
     "count": "netledger.torch",
     "from_torch": "netledger.torch",
 }
-_MODULES = ("compiled", "formulas", "layers")
+_MODULES = (
+    "compiled",
+    "conventions",
+    "costs",
+    "formulas",
+    "layers",
+    "metrics",
+    "quantity",
+    "spaces",
+)
 
 __all__ = [
     "CountOverflowError",
@@ -50,17 +93,31 @@ __all__ = [
     "Ledger",
     "NetledgerError",
     "Row",
+    "Space",
+    "SpaceError",
     "TargetError",
     "Tensor",
     "TraceError",
     "UnsupportedWarning",
     "__version__",
     "build_config",
+    "ceil",
+    "ceil_divide",
     "compiled",
+    "conventions",
     "count",
+    "floor",
     "formulas",
     "from_torch",
+    "greatest_common_divisor",
+    "make_divisible",
+    "maximum",
+    "metrics",
+    "minimum",
     "operations",
+    "round_to",
+    "tabulate",
+    "where",
 ]
 
 

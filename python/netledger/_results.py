@@ -97,3 +97,22 @@ class Counts:
     columns: dict[str, npt.NDArray[np.int64]]
     totals: dict[str, int]
     peak_memory: int
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable of a space.
+
+    Attributes:
+        name: its name.
+        size: how many codes it has; None if it is free, given by value.
+        minimum: the least code or value.
+        maximum: the greatest.
+        condition: where it is active: an int or a quantity, not 0 there.
+    """
+
+    name: str
+    size: int | None
+    minimum: int
+    maximum: int
+    condition: Any

@@ -7,6 +7,7 @@ __all__ = [
     "DataDependentError",
     "LayerError",
     "NetledgerError",
+    "SpaceError",
     "TargetError",
     "TraceError",
     "UnsupportedWarning",
@@ -35,6 +36,10 @@ class LayerError(NetledgerError, ValueError):
 
 class CountOverflowError(NetledgerError, OverflowError):
     """A count of one layer does not fit a 64-bit integer."""
+
+
+class SpaceError(NetledgerError, ValueError):
+    """A design space, or what is asked of one, that is not possible; the text says why."""
 
 
 class TraceError(NetledgerError, RuntimeError):

@@ -24,41 +24,42 @@ class Tensor:
 
     __slots__ = ("graph", "index")
 
-    def __init__(self, graph: Graph, index: int) -> None:
+    def __init__(self, graph: Builder, index: int) -> None:
         self.graph = graph
         self.index = index
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The sizes of the tensor."""
-        return self.graph.engine.shape(self.index)
+        """The sizes of the tensor; in a `Space` some of them are quantities."""
+        shape: tuple[int, ...] = self.graph.engine.shape(self.index)
+        return shape
 
     @property
     def dtype(self) -> str:
         """The element type, as ``"float32"``."""
-        return self.graph.engine.dtype(self.index)
+        dtype: str = self.graph.engine.dtype(self.index)
+        return dtype
 
     def __repr__(self) -> str:
         return f"Tensor(shape={self.shape}, dtype='{self.dtype}')"
 
 
-class Graph:
-    """A network: layers in topological order, propagated and counted as they are added.
+class Builder:
+    """What layers are added to: a `Graph` of one network, or a `Space` of many.
 
-    >>> import netledger as nl
-    >>> graph = nl.Graph()
-    >>> x = graph.input(1, 3, 32, 32)
-    >>> x = nl.conv2d(x, out_channels=16, kernel_size=3, padding=1)
-    >>> graph.output(nl.relu(x))
-    >>> graph.count().macs
-    442368
+    Attributes:
+        engine: what propagates and counts the layers.
     """
 
-    def __init__(self) -> None:
-        self.engine = Engine()
+    _KIND = "graph"
+
+    engine: Any
+
+    def __init__(self, engine: Any) -> None:
+        self.engine = engine
         self._scope = 0
 
-    def input(self, *shape: int, dtype: str = "float32", name: str = "") -> Tensor:
+    def input(self, *shape: Any, dtype: str = "float32", name: str = "") -> Tensor:
         """Add an input of the network.
 
         Args:
@@ -69,16 +70,16 @@ class Graph:
         return self._tensor("input", shape, dtype, name)
 
     def parameter(
-        self, *shape: int, dtype: str = "float32", name: str = "", trainable: bool = True
+        self, *shape: Any, dtype: str = "float32", name: str = "", trainable: bool = True
     ) -> Tensor:
         """Add a parameter, to be used by one layer or shared by several; it is counted once."""
         return self._tensor("parameter", shape, dtype, name, trainable)
 
-    def buffer(self, *shape: int, dtype: str = "float32", name: str = "") -> Tensor:
+    def buffer(self, *shape: Any, dtype: str = "float32", name: str = "") -> Tensor:
         """Add a buffer: a tensor that is stored but not trained; it is counted once."""
         return self._tensor("buffer", shape, dtype, name)
 
-    def constant(self, *shape: int, dtype: str = "float32", name: str = "") -> Tensor:
+    def constant(self, *shape: Any, dtype: str = "float32", name: str = "") -> Tensor:
         """Add a tensor that is neither stored nor computed, as the indices of an arange."""
         return self._tensor("constant", shape, dtype, name)
 
@@ -134,17 +135,8 @@ class Graph:
         """Group the layers added inside a ``with`` block under a path, as torch's modules do."""
         return _ModuleScope(self, path, module_class)
 
-    def count(self, title: str = "") -> Ledger:
-        """What the network costs."""
-        from netledger.ledger import Ledger
-
-        return Ledger(self.engine, self.engine.count(), title=title)
-
     def __len__(self) -> int:
         return len(self.engine)
-
-    def __repr__(self) -> str:
-        return f"Graph({len(self)} layers)"
 
     def _tensor(self, kind: str, shape: tuple[Any, ...], *more: Any) -> Tensor:
         sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], Sequence) else shape
@@ -154,14 +146,42 @@ class Graph:
         if not isinstance(tensor, Tensor):
             raise NetledgerError(f"a layer reads tensors of a graph, got {tensor!r}")
         if tensor.graph is not self:
-            raise NetledgerError(f"{tensor} belongs to another graph")
+            raise NetledgerError(f"{tensor} belongs to another {self._KIND}")
         return tensor.index
 
 
-class _ModuleScope:
-    """The ``with`` block of `Graph.module`."""
+class Graph(Builder):
+    """A network: layers in topological order, propagated and counted as they are added.
 
-    def __init__(self, graph: Graph, path: str, module_class: str) -> None:
+    >>> import netledger as nl
+    >>> graph = nl.Graph()
+    >>> x = graph.input(1, 3, 32, 32)
+    >>> x = nl.conv2d(x, out_channels=16, kernel_size=3, padding=1)
+    >>> graph.output(nl.relu(x))
+    >>> graph.count().macs
+    442368
+    """
+
+    engine: Engine
+
+    def __init__(self, engine: Engine | None = None) -> None:
+        """Start a network, or go on with one that an engine holds."""
+        super().__init__(Engine() if engine is None else engine)
+
+    def count(self, title: str = "") -> Ledger:
+        """What the network costs."""
+        from netledger.ledger import Ledger
+
+        return Ledger(self.engine, self.engine.count(), title=title)
+
+    def __repr__(self) -> str:
+        return f"Graph({len(self)} layers)"
+
+
+class _ModuleScope:
+    """The ``with`` block of `Builder.module`."""
+
+    def __init__(self, graph: Builder, path: str, module_class: str) -> None:
         self._graph = graph
         self._path = path
         self._class = module_class

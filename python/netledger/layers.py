@@ -2,8 +2,8 @@
 
 The functions have the signatures of `netledger.formulas`, with tensors of a graph where a formula
 takes shapes, and three keywords more: ``name``, ``weights`` (explicit or shared ones, see
-`Graph.add`) and ``dtype``. They are made from the formulas, so that neither can lack what the other
-has; ``layers.pyi`` spells them out for type checkers.
+`Builder.add`) and ``dtype``. They are made from the formulas, so that neither can lack what the
+other has; ``layers.pyi`` spells them out for type checkers.
 """
 
 from __future__ import annotations

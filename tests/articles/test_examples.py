@@ -51,7 +51,19 @@ runpy.run_path(sys.argv[1], run_name="__main__")
 
 def test_every_example_is_listed() -> None:
     files = {path.stem for path in EXAMPLES.glob("*.py")}
-    assert files == WITH_TORCH.keys() | WITHOUT_TORCH.keys()
+    assert files == WITH_TORCH.keys() | WITHOUT_TORCH.keys() | {"evolution_search"}
+
+
+def test_evolution_search() -> None:
+    script = str(EXAMPLES / "evolution_search.py")
+    command = [sys.executable, script, "--generations", "20", "--budget", "250e6"]
+    printed = [subprocess.check_output(command, text=True) for _ in range(2)]
+    lines = printed[0].splitlines()
+    assert lines[:-1] == printed[1].splitlines()[:-1]
+    first, _, last = lines[0].split()[1:4]
+    assert float(first) < float(last)
+    flops = int(lines[2].split()[1].replace(",", ""))
+    assert 240_000_000 < flops <= 250_000_000
 
 
 @pytest.mark.parametrize("name", WITH_TORCH)

@@ -7,5 +7,7 @@ from __future__ import annotations
 
 from netledger._pure.graph import Graph
 from netledger._pure.operations import build_config, evaluate_layer, operations
+from netledger._pure.plan import Plan, Source
+from netledger._pure.space import Space
 
-__all__ = ["Graph", "build_config", "evaluate_layer", "operations"]
+__all__ = ["Graph", "Plan", "Source", "Space", "build_config", "evaluate_layer", "operations"]

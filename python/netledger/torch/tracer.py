@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -25,8 +25,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from netledger._implementation import Engine
 from netledger.errors import NetledgerError, TraceError
 from netledger.torch._inputs import Input, check_shape, is_shape, torch_dtype
+from netledger.torch._layout import running
 from netledger.torch._state import ModuleState, walk
 from netledger.torch._tensor import TracedTensor, traced
+from netledger.torch._values import FOLLOWING, Expression, current
+from netledger.torch.mutables import Alternatives, MutableLayer
 
 __all__ = ["Tracer", "trace"]
 
@@ -50,6 +53,16 @@ _ALIASES = {
 _DYNAMIC = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 
 
+class ElasticWeight(NamedTuple):
+    """A parameter or buffer of a mutable layer, with the sizes that its choices give it."""
+
+    kind: str
+    name: str
+    path: str
+    value: torch.Tensor
+    sizes: tuple[Any, ...]
+
+
 class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """One trace of one module.
 
@@ -58,11 +71,15 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         scope: the module call that layers are added to.
         device: where the traced tensors claim to be: with the module's parameters.
         unsupported: operations without a rule, counted as opaque layers, and how often.
+        makes_space: whether all that may be chosen in a supernet is followed, not only the current
+            choices.
     """
+
+    makes_space = False
 
     def __init__(self, module: nn.Module, handlers: dict[Any, Handler]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.engine = Engine()
+        self.engine = self._new_engine()
         self._add = self.engine.adder()
         self.scope = 0
         self.unsupported: dict[str, int] = {}
@@ -76,11 +93,15 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         # The exception that left a module last, and the innermost module call it left.
         self.failed: BaseException | None = None
         self.failed_scope = 0
+        # Why a size was given no value, last; torch may have made a TypeError of it.
+        self.refusal: TraceError | None = None
         # How often the module's tensors were written to, by torch's count.
         self._versions: list[int] = []
         self._weights: list[torch.Tensor] = []
         # The path of the module that owns a parameter or buffer, by its tensor.
         self._owners: dict[int, str] = {}
+        # The same of the weights that mutable layers slice: what is chosen of them.
+        self._elastic: dict[int, int] = {}
         # Storages whose values are not to be trusted: written to by an operation that did not run.
         self._unknown: set[int] = set()
         self._model_storages: set[int] | None = None
@@ -93,14 +114,26 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         # torch would wrap every call of __torch_dispatch__, and import torch._dynamo for it.
         return False
 
+    def _new_engine(self) -> Any:
+        return Engine()
+
+    def _walk(self) -> Iterable[tuple[str, nn.Module]]:
+        """The modules that are followed: of a supernet, those that the current choices run."""
+        modules = list(walk(self._module))
+        if any(isinstance(module, Alternatives) for _, module in modules):
+            return running(self._module)
+        return modules
+
     def _register_module(self) -> None:
         given: list[tuple[str, Sequence[int], str, str, bool]] = []
         paths: list[str] = []
-        weights = self._weights
+        weights: list[torch.Tensor] = []
         seen: set[int] = set()
-        for path, module in walk(self._module):
+        elastic: list[ElasticWeight] = []
+        for path, module in self._walk():
             self.modules.append(module)
             self._paths[id(module)] = (path, type(module).__name__)
+            sizes = module.weight_sizes() if isinstance(module, MutableLayer) else None
             for kind, table in (("parameter", module._parameters), ("buffer", module._buffers)):
                 for name, value in table.items():
                     if value is None or id(value) in seen:
@@ -115,17 +148,37 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
                             "module once, or build it with its sizes"
                         ) from None
                     dtype = DTYPE_NAMES[value.dtype]
+                    self._weights.append(value)
+                    if sizes is not None:
+                        weight = ElasticWeight(kind, full_name, path, value, sizes[name])
+                        elastic.append(weight)
+                        continue
                     given.append((kind, shape, dtype, full_name, value.requires_grad))
                     paths.append(path)
                     weights.append(value)
         indices = self.engine.tensors(given)
         self._indices.update(zip(map(id, weights), indices, strict=True))
         self._owners.update(zip(indices, paths, strict=True))
+        self._register_elastic(elastic)
+        weights = self._weights
         self.device = weights[0].device if weights else torch.device("cpu")
         self._default_dtype = next(
             (value.dtype for value in weights if value.dtype.is_floating_point), None
         )
         self._versions = [tensor._version for tensor in self._weights]
+
+    def _register_elastic(self, weights: list[ElasticWeight]) -> None:
+        """Add the weights of mutable layers, in the sizes that are chosen."""
+        for weight in weights:
+            self._new_elastic(weight, [current(size) for size in weight.sizes])
+
+    def _new_elastic(self, weight: ElasticWeight, sizes: Sequence[Any]) -> None:
+        value = weight.value
+        index = self.engine.tensor(
+            weight.kind, sizes, DTYPE_NAMES[value.dtype], weight.name, value.requires_grad
+        )
+        self._elastic[id(value)] = index
+        self._owners[index] = weight.path
 
     def restore_versions(self) -> None:
         """torch counts writes to a tensor; those that a trace only notes are taken back."""
@@ -143,7 +196,13 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self._new_constant(tensor) if found is None else found
 
     def _new_constant(self, tensor: torch.Tensor) -> int:
-        index = self.engine.tensor("constant", tuple(tensor.shape), DTYPE_NAMES[tensor.dtype])
+        if id(tensor) in self._elastic:
+            raise TraceError(
+                f"{self.where()}: the weights of a mutable layer are as large as its largest "
+                "choice, and only the layer itself knows what is chosen of them: call the layer"
+            )
+        shape = tuple(tensor.shape)
+        index: int = self.engine.tensor("constant", shape, DTYPE_NAMES[tensor.dtype])
         self._bind(tensor, index)
         return index
 
@@ -220,6 +279,36 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if getattr(tensor, "_is_param", False):  # a subclass of Tensor that is a parameter
             return False
         return not (self._unknown and _storage(tensor) in self._unknown)
+
+    # -- supernets --------------------------------------------------------------------------------
+
+    def value(self, expression: Expression) -> Any:
+        """What an expression of choices is in this trace."""
+        return current(expression)
+
+    def input_shape(self, shape: Sequence[Any]) -> tuple[Any, ...]:
+        """The sizes of an input, checked."""
+        return check_shape(shape)
+
+    def mutable_layer(
+        self,
+        op: str,
+        input: torch.Tensor,
+        attributes: dict[str, Any],
+        weights: Sequence[torch.Tensor | None],
+    ) -> Any:
+        """Add a layer that reads what is chosen of its weights."""
+        dtype = input.dtype
+        if op == "embedding":
+            from netledger.torch.aten.embedding import _require_integers
+
+            _require_integers(self, op, input)
+            dtype = next(weight.dtype for weight in weights if weight is not None)
+        chosen = [None if weight is None else self._elastic[id(weight)] for weight in weights]
+        output, shape = self._add(
+            op, [self.index(input)], attributes, chosen, DTYPE_NAMES[dtype], self.scope, False
+        )
+        return traced(output, shape, dtype, self.device)
 
     # -- operations -------------------------------------------------------------------------------
 
@@ -512,8 +601,19 @@ def _unasked_questions() -> Iterator[None]:
             pretrained.warn_if_padding_and_no_attention_mask = warn  # type: ignore[union-attr]
 
 
-def trace(module: nn.Module, positional: list[Any], named: dict[str, Any]) -> Tracer:
+def trace(
+    module: nn.Module,
+    positional: list[Any],
+    named: dict[str, Any],
+    make: Callable[[nn.Module, dict[Any, Handler]], Tracer] = Tracer,
+) -> Tracer:
     """Trace a module in evaluation mode and return the tracer with its finished graph.
+
+    Args:
+        module: what is traced.
+        positional: its inputs.
+        named: its inputs by name.
+        make: makes the tracer.
 
     Raises:
         LayerError: shapes that a layer does not take.
@@ -524,7 +624,8 @@ def trace(module: nn.Module, positional: list[Any], named: dict[str, Any]) -> Tr
     from netledger.torch.leaves import LEAVES
 
     module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
-    tracer = Tracer(module, HANDLERS)
+    tracer = make(module, HANDLERS)
+    outer, FOLLOWING.trace = FOLLOWING.trace, tracer
     try:
         with ModuleState(tracer.modules, LEAVES), InferenceMode(True):
             args = [_stand_in(tracer, value) for value in positional]
@@ -535,11 +636,14 @@ def trace(module: nn.Module, positional: list[Any], named: dict[str, Any]) -> Tr
             except NetledgerError:
                 raise
             except Exception as error:
+                if tracer.refusal is not None and isinstance(error, TypeError):
+                    raise tracer.refusal from error
                 raise TraceError(
                     f"{tracer.where(tracer.failed_scope)} raised {type(error).__name__} in "
                     f"forward: {error}"
                 ) from error
     finally:
+        FOLLOWING.trace = outer
         tracer.restore_versions()
     tracer.scope = 0
     tracer.engine.output(*{tracer.index(tensor): None for tensor in _outputs(answer)})
@@ -551,10 +655,10 @@ def _stand_in(tracer: Tracer, value: Any, name: str = "") -> Any:
     """What forward gets for an input: a stand-in for a tensor, anything else as it is."""
     if isinstance(value, Input):
         dtype = tracer._default_dtype if value.dtype is None else torch_dtype(value.dtype)
-        shape = check_shape(value.shape)
+        shape = tracer.input_shape(value.shape)
     elif is_shape(value):
         dtype = tracer._default_dtype
-        shape = check_shape(value)
+        shape = tracer.input_shape(value)
     elif isinstance(value, torch.Tensor):
         if _has_values(value):
             index = tracer.engine.tensor(
