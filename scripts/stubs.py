@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,8 @@ def twin_of(name: str) -> Callable[..., Any]:
         value = getattr(value, part)
     if isinstance(value, property):
         value = value.fget
+    elif isinstance(value, cached_property):
+        value = value.func
     function: Callable[..., Any] = value
     return function
 
@@ -115,21 +118,26 @@ def annotate(name: str, function: ast.FunctionDef, twin: Callable[..., Any]) -> 
     function.returns = expression(signature.return_annotation)
 
 
-def imports(module: str) -> dict[str, ast.ImportFrom]:
-    """The names that a module imports from others."""
-    source = inspect.getsource(importlib.import_module(module))
-    return {
-        alias.name: ast.ImportFrom(node.module, [alias], 0)
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
+def imports(module: str) -> dict[str, ast.ImportFrom | ast.Import]:
+    """How to import the names that a module imports, or assigns as aliases."""
+    tree = ast.parse(inspect.getsource(importlib.import_module(module)))
+    found: dict[str, ast.ImportFrom | ast.Import] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            found |= {alias.name: ast.ImportFrom(node.module, [alias], 0) for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.asname or alias.name: ast.Import([alias]) for alias in node.names}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            found[name] = ast.ImportFrom(module, [ast.alias(name)], 0)
+    return found
 
 
 def generate() -> str:
     """The stub: what the compiled module has, with the types of its twin."""
     tree = compiled_module()
-    importable: dict[str, ast.ImportFrom] = {}
+    importable: dict[str, ast.ImportFrom | ast.Import] = {}
     for name, function in functions(tree):
         twin = twin_of(name)
         annotate(name, function, twin)
@@ -141,10 +149,11 @@ def generate() -> str:
         if not isinstance(node, ast.Import | ast.ImportFrom)
         and not (isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "__all__")
     )
+    defined = {node.name for node in body if isinstance(node, ast.ClassDef)}
     used = {node.id for part in body for node in ast.walk(part) if isinstance(node, ast.Name)}
     tree.body = [
         head,
-        *(importable[name] for name in sorted(used & importable.keys())),
+        *(importable[name] for name in sorted((used - defined) & importable.keys())),
         *body,
     ]
     text = HEADER + ast.unparse(ast.fix_missing_locations(tree))

@@ -346,6 +346,12 @@ void register_space(py::module_& module) {
           },
           py::arg("condition"), py::arg("text"), "Refuse configurations where it does not hold.")
       .def(
+          "link",
+          [](PySpace& self, std::vector<VariableIndex> linked) {
+            self.space.link(std::move(linked));
+          },
+          py::arg("variables"), "Make variables one digit, if they have few enough combinations.")
+      .def(
           "output",
           [](PySpace& self, const py::args& tensors) {
             for (const py::handle index : tensors) {

@@ -1,5 +1,6 @@
 // From a space to a plan: costs as factors where they depend on few variables, as lanes elsewhere.
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <memory>
@@ -91,6 +92,8 @@ Compiler::Compiler(Space& space, std::span<const std::string> metrics)
 
 Plan Compiler::run() {
   for (const Variable& variable : space_.variables_) plan_.variables.push_back(variable.domain);
+  std::ranges::copy_if(space_.links_, std::back_inserter(plan_.links),
+                       [](const auto& link) { return !link.empty(); });
   program_.construct(1, 0);
   add_activities();
   for (std::size_t metric = 0; metric < plan_.metrics.size(); ++metric) add_metric(metric);

@@ -308,6 +308,16 @@ TensorIndex Space::merge(const Quantity& index, std::span<const TensorIndex> ten
   return graph_.add_tensor(TensorKind::activation, merged, graph_.dtype(tensors[0]));
 }
 
+void Space::link(std::vector<VariableIndex> variables) {
+  std::ranges::sort(variables);
+  const auto repeated = std::ranges::unique(variables);
+  variables.erase(repeated.begin(), repeated.end());
+  if (!variables.empty() && variables.back() >= variables_.size()) {
+    throw SpaceError("the space has no variable " + std::to_string(variables.back()));
+  }
+  links_.push_back(std::move(variables));
+}
+
 void Space::require(const Quantity& condition, std::string text) {
   program().construct(entered_.back().present, static_cast<std::uint32_t>(steps_.size()));
   if (!program().require(negation(condition == 0), text)) {

@@ -72,6 +72,9 @@ class Space {
               const Placement& placement);
   // The tensor of that number in the list.
   TensorIndex merge(const Quantity& index, std::span<const TensorIndex> tensors);
+  // Variables that packed codes and enumerations count together, if they have few enough
+  // combinations.
+  void link(std::vector<VariableIndex> variables);
   // A constraint between the variables.
   void require(const Quantity& condition, std::string text);
 
@@ -127,6 +130,7 @@ class Space {
   std::vector<Presence> presences_;
   std::vector<std::uint32_t> node_steps_;
   std::vector<Step> steps_;
+  std::vector<std::vector<VariableIndex>> links_;
   std::unordered_map<TensorIndex, Given> given_;
   std::unordered_map<std::string, std::vector<MetricTerm>> metrics_;
   std::unordered_map<std::string, std::vector<RealTerm>> real_metrics_;

@@ -410,6 +410,11 @@ class Journal:
         self.target.require(self.live(encoded), text)
         self._note("require", encoded, text)
 
+    def link(self, variables: Sequence[int]) -> None:
+        """Variables that are counted together."""
+        self.target.link(list(variables))
+        self._note("link", tuple(variables))
+
     def output(self, *tensors: int) -> None:
         """Mark outputs of the network."""
         self.target.output(*(self._tensor(tensor) for tensor in tensors))
@@ -543,6 +548,8 @@ class Journal:
                 self._pair([entry[-1]], [target.merge(self.live(entry[1]), tensors)])
             elif kind == "require":
                 target.require(self.live(entry[1]), entry[2])
+            elif kind == "link":
+                target.link(list(entry[1]))
             else:
                 target.output(*(self._tensor(tensor) for tensor in entry[1]))
 
@@ -610,6 +617,7 @@ class _Concrete:
             "add": self._layer,
             "merge": self._merge,
             "require": self._require,
+            "link": lambda entry: None,
             "output": self._output,
         }
         self._read(journal.entries)

@@ -315,6 +315,22 @@ class Space(Builder):
         if isinstance(encoded, Quantity) or not encoded:
             self.engine.require(encoded, text or f"constraint {self._requirements}")
 
+    def link(self, *choices: Any) -> None:
+        """Count some variables together, as one digit of packed codes and enumerations.
+
+        It changes no cost and no configuration. Link what a part of the network depends on, as the
+        depth, kernels and widths of a stage: a packed code then is one number for each part, and a
+        sweep one look-up. Variables with more than 65,536 combinations together stay apart.
+        """
+        numbers = {name: number for number, name in enumerate(self._variables)}
+        linked = []
+        for choice in choices:
+            name = getattr(choice, "name", None)
+            if name not in numbers or self._variables[name] is not choice:
+                raise SpaceError(f"link takes variables of this space, got {choice!r}")
+            linked.append(numbers[name])
+        self.engine.link(linked)
+
     def switch(self, selector: Any, branches: Mapping[Any, Any], *inputs: Any) -> Any:
         """One of several branches.
 
@@ -892,9 +908,10 @@ class Space(Builder):
         """Codes as one number per digit: smaller, and faster to count."""
         return Packed(self._plan(()).pack(self._matrix(codes)))
 
-    def unpack(self, packed: Packed) -> Codes:
+    def unpack(self, packed: Packed | Codes) -> Codes:
         """Packed codes as codes."""
-        codes: Codes = self._plan(()).unpack(packed.codes)
+        digits = packed.codes if isinstance(packed, Packed) else packed
+        codes: Codes = self._plan(()).unpack(digits)
         return codes
 
     def canonical(self, codes: Any) -> Codes:

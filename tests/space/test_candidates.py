@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 from collections import Counter
 from fractions import Fraction
 
@@ -270,3 +271,31 @@ def test_hashes_and_duplicates() -> None:
             if row not in ([0, 1, 0, 0], [1, 1, 2, 0])
         ),
     ]
+
+
+def test_linked_variables_are_one_digit() -> None:
+    space = nl.Space()
+    first, second = space.choice("first", [1, 2, 3]), space.choice("second", [1, 2])
+    third = space.choice("third", range(1, 301))
+    space.output(nl.linear(space.input(1, first), second * third))
+    codes = space.random(50, seed=1)
+    separate = space.sweep(codes)["macs"]
+    assert space.digits == ((("first",), 3), (("second",), 2), (("third",), 300))
+    space.link(first, third)
+    assert space.digits == ((("first", "third"), 900), (("second",), 2))
+    assert space.size == 1800
+    packed = space.pack(codes)
+    assert np.array_equal(space.sweep(packed)["macs"], separate)
+    assert np.array_equal(space.unpack(packed), codes)
+    positions = space.enumerate()
+    assert positions[:3].tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 1]]
+    assert len(space.unique(positions)) == 1800
+    assert pickle.loads(pickle.dumps(space)).digits == space.digits
+
+    wide = [space.choice(f"wide{i}", range(1000)) for i in range(2)]
+    space.link(*wide)
+    assert space.digits[2:] == ((("wide0",), 1000), (("wide1",), 1000))
+    with pytest.raises(nl.SpaceError, match="link takes variables of this space, got 7"):
+        space.link(7)
+    with pytest.raises(nl.SpaceError, match="link takes variables of this space"):
+        nl.Space().link(first)

@@ -78,8 +78,8 @@ class Plan:
     def __init__(self, space: Space, metrics: Sequence[str]) -> None:
         self._space = space
         self._program = space.program
-        self.metrics = [name for name in metrics if name not in space.real_metrics]
-        self.real_metrics = [name for name in metrics if name in space.real_metrics]
+        self._metrics = [name for name in metrics if name not in space.real_metrics]
+        self._real_metrics = [name for name in metrics if name in space.real_metrics]
         self._steps = list(space.checks)
         sizes = space.program.sizes
         self._coded = [number for number, size in enumerate(sizes) if size is not None]
@@ -96,6 +96,16 @@ class Plan:
                     "too many variables"
                 )
         self._require_bounded()
+
+    @property
+    def metrics(self) -> list[str]:
+        """What is counted in integers."""
+        return self._metrics
+
+    @property
+    def real_metrics(self) -> list[str]:
+        """What is counted in floats."""
+        return self._real_metrics
 
     # -- costs ------------------------------------------------------------------------------------
 
@@ -453,10 +463,9 @@ class Plan:
 
         for variable in self._coded:
             join(joined([variable, *self._condition_support(variable)]))
-        for scope in self.refusing_scopes:
-            if scope is None or not scope.variables:
-                continue
-            together = joined(scope.variables)
+        scopes = (scope.variables for scope in self.refusing_scopes if scope is not None)
+        for linked in filter(None, (*self._space.links, *scopes)):
+            together = joined(linked)
             if self._canonical_combinations(sorted(together)) is not None:
                 join(together)
         digits: list[Digit] = []
@@ -468,7 +477,7 @@ class Plan:
                     for variable in variables
                 )
                 continue
-            scopes = [
+            within = [
                 scope
                 for scope in self.refusing_scopes
                 if scope is not None and set(scope.variables) <= set(variables)
@@ -479,7 +488,7 @@ class Plan:
                 if not any(
                     tuple(codes[variables.index(variable)] for variable in scope.variables)
                     in scope.refused
-                    for scope in scopes
+                    for scope in within
                 )
             )
             digits.append(Digit(variables, accepted, len(accepted), variables[0]))

@@ -138,6 +138,7 @@ class Space:
         self.layers: list[Layer] = []
         self.tensors: list[Tensor] = []
         self.checks: list[Step] = []
+        self.links: list[tuple[int, ...]] = []
         #: Where every variable is active, in order.
         self.activity: list[Operand] = []
         #: Terms of the user's metrics: layer or -1, cost.
@@ -337,6 +338,10 @@ class Space:
             if not any(holds for present, holds in pairs if present != 0):
                 raise SpaceError(f"no configuration meets the constraint: {text}")
         self.checks.append(Step(text, presence, None, operand))
+
+    def link(self, variables: Sequence[int]) -> None:
+        """Make variables one digit, if they have few enough combinations."""
+        self.links.append(tuple(sorted(set(variables))))
 
     def output(self, *tensors: int) -> None:
         """Mark tensors as outputs of the network; it changes no cost."""

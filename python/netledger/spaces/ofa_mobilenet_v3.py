@@ -47,6 +47,9 @@ class OnceForAllMobileNetV3(nl.Space):
         kernel_sizes = [self.choice(f"ks{i + 1}", KERNEL_SIZES, when=used) for i, used in blocks]
         expansions = [self.choice(f"e{i + 1}", EXPANSIONS, when=used) for i, used in blocks]
         resolution = self.choice("r", resolutions)
+        for i, depth in enumerate(depths):
+            part = slice(4 * i, 4 * i + 4)
+            self.link(depth, *kernel_sizes[part], *expansions[part])
 
         def width(channels: int) -> Any:
             return nl.make_divisible(channels * width_mult, 8)
