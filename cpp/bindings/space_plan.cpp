@@ -203,8 +203,8 @@ struct PySource {
 
 PyPlan& plan_of(const py::object& self) { return *self.cast<PyPlan*>(); }
 
-py::tuple columns(PyPlan& self, const Source& source, unsigned threads,
-                  const py::object& progress) {
+py::tuple columns(PyPlan& self, const Source& source, unsigned threads, const py::object& progress,
+                  bool may_refuse = true) {
   const auto rows = static_cast<py::ssize_t>(source.rows());
   py::dict result;
   CostColumns costs;
@@ -218,8 +218,11 @@ py::tuple columns(PyPlan& self, const Source& source, unsigned threads,
     costs.reals.push_back(column.mutable_data());
     result[py::str(name)] = std::move(column);
   }
-  py::array_t<Refusal> refusals(rows);
-  costs.refusals = refusals.mutable_data();
+  // Where nothing is refused, zeros that nobody writes take no time.
+  py::array_t<Refusal> refusals =
+      may_refuse ? py::array_t<Refusal>(rows)
+                 : py::array_t<Refusal>(py::module_::import("numpy").attr("zeros")(rows, "uint32"));
+  if (may_refuse) costs.refusals = refusals.mutable_data();
   run(threads, progress, source.rows(),
       [&](const RunOptions& options) { return netledger::columns(source, costs, options); });
   return py::make_tuple(result, refusals);
@@ -227,7 +230,8 @@ py::tuple columns(PyPlan& self, const Source& source, unsigned threads,
 
 py::tuple sweep(PyPlan& self, const py::array& codes, unsigned threads,
                 const py::object& progress) {
-  return columns(self, *codes_source(self.sweeper(), code_view(codes)), threads, progress);
+  return columns(self, *codes_source(self.sweeper(), code_view(codes)), threads, progress,
+                 self.sweeper().may_refuse());
 }
 
 py::tuple sweep_packed(PyPlan& self, const py::array& packed, unsigned threads,

@@ -109,6 +109,20 @@ void Sweeper::check(const ValueColumns& values) const {
   }
 }
 
+namespace {
+
+// Asks for rows that come next, so that they are there when they are needed: blocks are read in
+// bursts, which the processor does not foresee.
+void fetch_ahead(const CodeView& codes, std::size_t first, std::size_t rows) {
+  constexpr std::ptrdiff_t cache_line = 64;
+  if (rows == 0) return;
+  const std::byte* const start = codes.at(first, 0);
+  const std::byte* const end = codes.at(first + rows - 1, codes.columns - 1);
+  for (const std::byte* line = start; line <= end; line += cache_line) __builtin_prefetch(line);
+}
+
+}  // namespace
+
 void Sweeper::sweep(const CodeView& codes, std::size_t first, std::size_t rows,
                     const CostColumns& costs, Workspace& workspace) const {
   const bool shuffled = row_indices_ != nullptr && codes.width == CodeWidth::byte &&
@@ -121,6 +135,7 @@ void Sweeper::sweep(const CodeView& codes, std::size_t first, std::size_t rows,
       return static_cast<std::int64_t>(codes.code(row + index, column));
     };
     if (shuffled) {
+      fetch_ahead(codes, row + count, std::min(block, rows - done - count));
       if (!index_rows(codes, row, count, workspace)) ranges_.check(codes.from(row, count), row);
       const RowMajorIndices indices{workspace.row_indices.data(), row_indices_->row_length()};
       sum_tables(indices, count, part, workspace);
