@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import time
 from collections.abc import Callable
 from typing import Any
@@ -259,10 +260,22 @@ def generator(count: int) -> None:
     print(f"RegNet         {rate(count, seconds)}")
 
 
+def stream(count: int) -> None:
+    space = nl.spaces.ofa_mobilenet_v3()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+    histogram = space.sweep_range(0, count).histogram("macs", bins=np.arange(0, 10**9, 10**7))
+    seconds = time.perf_counter() - start
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1000
+    check("stream", int(histogram.counts.sum()) == count)
+    print(f"streaming {count:,}: {seconds:.1f} s on all processors, {grown:.0f} MB more")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=4_000_000, help="candidates in a sweep")
     count = parser.parse_args().count
+    stream(1_000_000_000)
     once_for_all(count)
     fixed_resolution(count)
     generator(count // 8)

@@ -385,6 +385,7 @@ Quantity Program::defined(const Quantity& quantity) {
   const ValueTable* table = values(quantity);
   if (table == nullptr) return 1;
   std::vector<std::int64_t> truth;
+  truth.reserve(table->values.size());
   for (const std::int64_t value : table->values) truth.push_back(value == no_exact_value ? 0 : 1);
   if (std::ranges::find(truth, 0) == truth.end()) return 1;
   const std::vector<std::uint32_t> variables = table->variables;

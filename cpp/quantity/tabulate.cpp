@@ -40,6 +40,7 @@ ValueTable tabulate(const Program& program, std::uint32_t expression,
   constexpr std::size_t block = LaneProgram::block;
   const std::vector<std::uint32_t>& sizes = program.sizes();
   std::vector<Interval> domains;
+  domains.reserve(sizes.size());
   for (const std::uint32_t size : sizes) {
     domains.push_back({.low = size == 0 ? checked::lowest : 0,
                        .high = size == 0 ? std::numeric_limits<std::int64_t>::max() : size - 1});
@@ -48,8 +49,9 @@ ValueTable tabulate(const Program& program, std::uint32_t expression,
   const auto registers = lanes.registers();
 
   ValueTable table{.variables = {variables.begin(), variables.end()}, .values = {}};
-  const auto count = combinations(variables, sizes, std::numeric_limits<std::uint32_t>::max());
-  table.values.resize(count.value());
+  std::size_t count = 1;
+  for (const std::uint32_t variable : variables) count *= sizes[variable];
+  table.values.resize(count);
   std::vector<std::vector<std::int64_t>> columns(variables.size(),
                                                  std::vector<std::int64_t>(block));
   std::vector<const std::int64_t*> read;

@@ -320,7 +320,8 @@ Factor& Compiler::factor(const std::vector<VariableIndex>& variables) {
   if (is_new) {
     Factor& made = plan_.factors.emplace_back();
     made.variables = variables;
-    made.entries = *combinations(variables, program_.sizes(), most_entries);
+    made.entries = 1;
+    for (const VariableIndex variable : variables) made.entries *= program_.sizes()[variable];
     made.values.resize(plan_.metrics.size());
     made.reals.resize(plan_.real_metrics.size());
   }
@@ -374,6 +375,7 @@ void Compiler::check_unproven() {
 
 void Compiler::add_lanes() {
   std::vector<std::uint32_t> roots;
+  roots.reserve(wide_.size() + wide_conditions_.size());
   for (const Quantity& total : wide_) roots.push_back(program_.id(total));
   // The first step that refuses is asked for: in their order.
   std::ranges::stable_sort(wide_conditions_, {}, &WideCondition::step);

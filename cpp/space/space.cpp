@@ -41,6 +41,7 @@ std::vector<VariableIndex> Space::support(const Quantity& quantity) const {
 
 std::vector<Interval> Space::domains() const {
   std::vector<Interval> result;
+  result.reserve(variables_.size());
   for (const Variable& variable : variables_) {
     result.push_back({.low = variable.domain.minimum, .high = variable.domain.maximum});
   }
