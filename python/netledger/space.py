@@ -108,6 +108,18 @@ class _Metric:
     version: int = -1
 
 
+#: What a row of codes is made of, wrong ones included.
+_NUMBERS = (int, float, np.generic)
+
+
+def _is_row(config: Any) -> bool:
+    """Whether a configuration is a row of codes, a right or a wrong one."""
+    kind = type(config)
+    if kind is np.ndarray or kind is bytes:
+        return True
+    return (kind is list or kind is tuple) and (not config or isinstance(config[0], _NUMBERS))
+
+
 class Explanation(dict[str, Any]):
     """What became of a space; ``print`` shows it.
 
@@ -824,6 +836,10 @@ class Space(Builder):
         Raises:
             SpaceError: a variable or value is unknown, or an active variable is missing.
         """
+        if not isinstance(config, Mapping):
+            raise SpaceError(
+                f"a configuration is a row of codes or a mapping of values by name, got {config!r}"
+            )
         columns, _ = self._columns({name: [value] for name, value in config.items()}, encoded=False)
         self._require_coded()
         row = np.array([columns[name][0] for name in self._variables], dtype=np.int64)
@@ -853,7 +869,8 @@ class Space(Builder):
         """The graph of one configuration, built layer by layer without variables.
 
         Args:
-            config: a row of codes, or a mapping of values by name.
+            config: a row of codes, or what `encode` takes: a mapping of values by name, or the
+                notation of the authors of a published space.
 
         Raises:
             LayerError: a layer of this configuration is refused.
@@ -869,7 +886,7 @@ class Space(Builder):
 
         Args:
             config: a code for every variable, as bytes, a tuple, a list or a 1-d array: the fast
-                way; or a mapping of values by name.
+                way; or what `encode` takes.
             metrics: what to count.
             conventions: as in `sweep`.
 
@@ -881,7 +898,7 @@ class Space(Builder):
             metrics = tuple(metrics)
         if conventions is None and self._plans_version == self.engine.version:
             count = self._costs.get(metrics)  # type: ignore[call-overload]
-            if count is not None and type(config) is not dict:
+            if count is not None and _is_row(config):
                 found: dict[str, Any] | None = count(config)
                 if found is not None:
                     return found
@@ -892,13 +909,14 @@ class Space(Builder):
         plan = self._plan(tuple(dict.fromkeys(names.values())))
         if conventions is None and list(names) == list(names.values()):
             self._costs[metrics] = plan.cost
-        if isinstance(config, Mapping) and (config or self._variables):
+        config = self._as_row(config)
+        if isinstance(config, Mapping):
             columns, _ = self._columns({name: [v] for name, v in config.items()}, encoded=False)
             counted, refusals = plan.sweep_values(columns)
             totals = {name: column[0].item() for name, column in counted.items()}
             found = None if refusals[0] else totals
         else:
-            found = plan.cost(() if isinstance(config, Mapping) else config)
+            found = plan.cost(config)
         if found is None:
             self.graph(config)
             raise SpaceError("the totals of the configuration do not fit 64 bits")
@@ -1429,8 +1447,18 @@ class Space(Builder):
             np.array([free], dtype=np.int64) if free else None,
         )
 
+    def _as_row(self, config: Any) -> Any:
+        """A configuration in the notation of `encode` as a row; a row as it is."""
+        if _is_row(config):
+            return config
+        is_free = any(kind == "free" for _, kind, _ in self._declared)
+        if isinstance(config, Mapping) and is_free:
+            return config
+        return self.encode(config)
+
     def _values_of(self, config: Any) -> list[int]:
         """The canonical values of the variables of one configuration."""
+        config = self._as_row(config)
         if isinstance(config, Mapping):
             columns, _ = self._columns({name: [v] for name, v in config.items()}, encoded=False)
             values = [int(columns[name][0]) for name in self._variables]

@@ -99,3 +99,11 @@ def test_what_is_refused(space: NasBench201) -> None:
     ):
         with pytest.raises(nl.SpaceError):
             space.encode(arch)
+
+
+def test_the_notation_is_a_configuration() -> None:
+    space = nl.spaces.nas_bench_201("cifar10")
+    cell = "|none~0|+|skip_connect~0|nor_conv_3x3~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|"
+    row = space.encode(cell)
+    assert space.cost(cell) == space.cost(row) == space.cost(list(row))
+    assert space.graph(cell).count().params == space.cost(row)["params"]
