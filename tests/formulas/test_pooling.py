@@ -55,6 +55,8 @@ STRICTER = (
     r"padding must not be negative",
     # One-dimensional functions do not look at further entries.
     r"must have 1 or 1 entries",
+    # Neither does unpooling of two.
+    r"padding must have 1 or 2 entries",
     # Unpooling into nothing.
     r"there is no output: its size would be 0",
 )
