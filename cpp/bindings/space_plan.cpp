@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include <pybind11/numpy.h>
@@ -421,11 +422,13 @@ NewCodes codes_like(PyPlan& self, std::size_t rows) {
   return new_codes(rows, self.plan().variables.size(), self.width());
 }
 
-// Does work on rows without the interpreter's lock, part by part, so that it can be interrupted.
+// Does work on rows without the interpreter's lock, part by part, so that it can be interrupted; on
+// all processors where there is much of it. Every row has random numbers of its own.
 template <class Work>
 void in_parts(std::uint64_t rows, const Work& work) {
   constexpr std::uint64_t part = 1U << 16U;
-  run(1, py::none(), rows, [&](const RunOptions& options) {
+  const unsigned threads = std::max(1U, std::thread::hardware_concurrency());
+  run(threads, py::none(), rows, [&](const RunOptions& options) {
     return run_chunks(rows, part, options, [&work](unsigned /*thread*/) -> ChunkWorker {
       return [&work](std::uint64_t first, std::uint64_t count) {
         work(first, count);

@@ -894,11 +894,10 @@ class Space(Builder):
             LayerError: a layer of this configuration is refused.
             SpaceError: a constraint is not met.
         """
-        if type(metrics) is list:
-            metrics = tuple(metrics)
+        kind = type(config)
         if conventions is None and self._plans_version == self.engine.version:
-            count = self._costs.get(metrics)  # type: ignore[call-overload]
-            if count is not None and _is_row(config):
+            count = self._costs.get(tuple(metrics))
+            if count is not None and (kind is np.ndarray or kind is bytes or _is_row(config)):
                 found: dict[str, Any] | None = count(config)
                 if found is not None:
                     return found
