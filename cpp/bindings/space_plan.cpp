@@ -248,6 +248,9 @@ py::tuple sweep_values(PyPlan& self, const py::dict& given, unsigned threads,
   for (const PlanVariable& variable : self.plan().variables) {
     const py::object column = given[py::str(variable.name)];
     kept.push_back(py::array_t<std::int64_t, py::array::forcecast>(column));
+    if (kept.back().ndim() != 1 || kept.back().shape(0) != kept.front().shape(0)) {
+      throw SpaceError("column '" + variable.name + "' is not as long as the others");
+    }
     values.rows = static_cast<std::size_t>(kept.back().shape(0));
     values.data.push_back(static_cast<const std::int64_t*>(kept.back().data()));
     values.strides.push_back(kept.back().strides(0));

@@ -68,7 +68,7 @@ class Bins {
       upper_.push_back(static_cast<std::uint64_t>(edges[edge]) - lowest_);
     }
     range_ = upper_.back();
-    // The last bin has its upper edge too; one more, as a step may be taken from there.
+    // No step leads out of the last bin; one more, as a step may be taken from there.
     upper_.back() = std::numeric_limits<std::uint64_t>::max();
     upper_.push_back(std::numeric_limits<std::uint64_t>::max());
     while (range_ >> shift_ >= most_buckets) ++shift_;
@@ -85,7 +85,7 @@ class Bins {
   [[nodiscard]] std::uint64_t distance(std::int64_t key) const noexcept {
     return static_cast<std::uint64_t>(key) - lowest_;
   }
-  [[nodiscard]] bool contain(std::uint64_t distance) const noexcept { return distance <= range_; }
+  [[nodiscard]] bool contain(std::uint64_t distance) const noexcept { return distance < range_; }
   // Of a distance that they contain.
   [[nodiscard]] std::size_t find(std::uint64_t distance) const noexcept {
     std::size_t bin = first_bins_[distance >> shift_];

@@ -45,7 +45,7 @@ struct Budget {
 bool columns(const Source& source, const CostColumns& costs, const RunOptions& options);
 
 struct Histogram {
-  // Values in [edge i, edge i + 1); the last one's upper edge is its own too.
+  // Values in [edge i, edge i + 1); from the last edge on they are above.
   std::vector<std::uint64_t> counts;
   std::uint64_t below = 0;
   std::uint64_t above = 0;

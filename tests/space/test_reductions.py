@@ -89,7 +89,16 @@ def test_some_configurations_are_refused(space: nl.Space) -> None:
 def test_histogram(sweep: Sweep) -> None:
     costs = sweep.costs()
     macs = costs.macs[costs.valid]
-    for edges in ([0, 10_000, 50_000, 10**9], [1000.5, 5_000.0, macs.max()], [-5, -1]):
+    near = np.unique(macs)
+    for edges in (
+        [0, 10_000, 50_000, 10**9],
+        [1000.5, 5_000.0, macs.max()],
+        [-5, -1],
+        # The last edge is its bin's own, and what is one above it is not.
+        [near[0] - 1, near[1] - 1],
+        [0, near[0], near[1]],
+        [0, near[-1] - 1],
+    ):
         found = sweep.histogram("macs", edges)
         expected, _ = np.histogram(macs, edges)
         assert found.counts.tolist() == expected.tolist()
