@@ -11,4 +11,5 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   netledger::bindings::register_evaluate_layer(module);
   netledger::bindings::register_space(module);
   netledger::bindings::register_plan(module);
+  netledger::bindings::register_query(module);
 }

@@ -11,5 +11,6 @@ void register_graph(pybind11::module_& module);
 void register_evaluate_layer(pybind11::module_& module);
 void register_space(pybind11::module_& module);
 void register_plan(pybind11::module_& module);
+void register_query(pybind11::module_& module);
 
 }  // namespace netledger::bindings

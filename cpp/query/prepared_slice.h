@@ -1,0 +1,63 @@
+// PreparedSlice: the tables of a slice that turn a number into a network, and its networks drawn.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "query/ranked_table.h"
+#include "query/slice_tables.h"
+#include "space/codes.h"
+
+namespace netledger {
+
+template <class Count>
+class PreparedSlice {
+ public:
+  using Algebra = Counting<Count>;
+
+  // Multiplies what the slice has; or takes the tables of an earlier one.
+  PreparedSlice(std::shared_ptr<const SliceTables<Algebra>> slice, Progress& progress);
+  PreparedSlice(std::shared_ptr<const SliceTables<Algebra>> slice,
+                std::vector<Polynomial<Algebra>> tables);
+
+  [[nodiscard]] const SliceTables<Algebra>& slice() const noexcept { return *slice_; }
+  [[nodiscard]] const ProductChain<Algebra>& chain() const noexcept { return chain_; }
+  // By cost, without what the slice costs by itself.
+  [[nodiscard]] const RankedTable<Count>& ranked() const noexcept { return *ranked_; }
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    return chain_.bytes() + ranked_->bytes();
+  }
+
+  // Room for one network at a time.
+  struct Workspace {
+    std::vector<typename ProductChain<Algebra>::Part> parts;
+  };
+  // Sets the codes of the network of this number, counted by cost; the slice's own are set.
+  void find(const Sum<Count>& number, std::span<std::uint16_t> codes, Workspace& workspace) const;
+
+ private:
+  // The configurations of a part with few of them, listed.
+  struct Listed {
+    std::vector<VariableIndex> variables;
+    std::vector<std::int64_t> costs;
+    // Where those of each cost begin.
+    std::vector<std::size_t> begins;
+    std::vector<std::uint16_t> codes;
+  };
+  static constexpr std::size_t most_listed = std::size_t{1} << 16U;
+
+  void finish();
+  [[nodiscard]] std::optional<Listed> list(std::size_t part) const;
+
+  std::shared_ptr<const SliceTables<Algebra>> slice_;
+  ProductChain<Algebra> chain_;
+  std::optional<RankedTable<Count>> ranked_;
+  // In the order of the chain.
+  std::vector<std::optional<Listed>> listed_;
+};
+
+}  // namespace netledger

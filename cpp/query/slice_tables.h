@@ -1,0 +1,63 @@
+// SliceTables: the parts of one slice as polynomials, and their products.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "query/product_order.h"
+#include "query/semirings.h"
+#include "query/slices.h"
+
+namespace netledger {
+
+template <class Algebra>
+class SliceTables {
+ public:
+  using Value = typename Algebra::Value;
+  using Table = Polynomial<Algebra>;
+  using Chain = ProductChain<Algebra>;
+
+  // Problem and slices outlive it. `sign`: see CostPolynomials.
+  SliceTables(const Problem& problem, const Slices& slices, const Slice& slice,
+              std::int64_t sign = 1);
+
+  [[nodiscard]] const Slice& slice() const noexcept { return slice_; }
+  // Nothing is in the slice.
+  [[nodiscard]] bool empty() const noexcept { return empty_; }
+  // For each component of the tree its polynomial.
+  [[nodiscard]] const std::vector<const Table*>& parts() const noexcept { return parts_; }
+  [[nodiscard]] const ProductOrder& order() const noexcept { return order_; }
+  [[nodiscard]] const Halves& halves() const noexcept { return halves_; }
+  // The products of some parts; at least one part, or `one`.
+  [[nodiscard]] Chain chain(std::span<const std::size_t> parts) const;
+
+  // The variables of a part, ascending.
+  [[nodiscard]] std::vector<VariableIndex> variables(std::size_t part) const;
+
+  // Sets the codes of the configuration of a part that has this cost and is asked for.
+  void find(std::size_t part, std::int64_t cost, Value asked,
+            std::span<std::uint16_t> codes) const {
+    find_codes(elimination_, slices_.tree.roots[part], cost, asked, codes);
+  }
+  // The same of some parts together, whose product has the cost;
+  // `codes` has the slice's codes.
+  void find(const Chain& chain, std::span<const std::size_t> parts, std::int64_t cost, Value asked,
+            std::span<std::uint16_t> codes) const;
+
+ private:
+  Slice slice_;
+  const Slices& slices_;
+  Elimination<CostPolynomials<Algebra>> elimination_;
+  std::vector<const Table*> parts_;
+  bool empty_ = false;
+  ProductOrder order_;
+  Halves halves_;
+  // The product of no parts.
+  Table one_ = Table::one();
+};
+
+}  // namespace netledger
