@@ -102,6 +102,20 @@ template <std::size_t Limbs>
   return count.limbs[0];
 }
 
+// The nearest double, roughly.
+[[nodiscard]] constexpr double approximate(std::uint64_t count) {
+  return static_cast<double>(count);
+}
+[[nodiscard]] constexpr double approximate(Wide count) { return static_cast<double>(count); }
+template <std::size_t Limbs>
+[[nodiscard]] constexpr double approximate(const WideCount<Limbs>& count) {
+  double result = 0;
+  for (std::size_t place = Limbs; place-- > 0;) {
+    result = result * 0x1p64 + static_cast<double>(count.limbs[place]);
+  }
+  return result;
+}
+
 [[nodiscard]] inline Natural natural_of(std::uint64_t count) { return {count}; }
 [[nodiscard]] inline Natural natural_of(Wide count) { return Natural::of_wide(count); }
 template <std::size_t Limbs>

@@ -4,7 +4,6 @@
 #include <array>
 #include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <mutex>
 #include <string>
@@ -54,17 +53,6 @@ std::string grouped(double number) {
     digits.insert(static_cast<std::size_t>(place), ",");
   }
   return digits;
-}
-
-void write_row(std::span<const std::uint16_t> codes, const CodeOutput& output, std::size_t row) {
-  std::byte* const target = output.row(row);
-  for (std::size_t column = 0; column < codes.size(); ++column) {
-    if (output.width == CodeWidth::byte) {
-      target[column] = static_cast<std::byte>(codes[column]);
-    } else {
-      std::memcpy(target + column * sizeof(std::uint16_t), &codes[column], sizeof(std::uint16_t));
-    }
-  }
 }
 
 template <class Count>
@@ -128,9 +116,9 @@ class CountsOf final : public Counts {
   using Limits = std::pair<Sum<Count>, Sum<Count>>;
   [[nodiscard]] std::vector<Limits> slice_limits(std::int64_t low, std::int64_t high,
                                                  Progress& progress);
-  void draw_from(const PreparedSlice<Count>& prepared,
-                 std::span<const std::pair<std::size_t, Sum<Count>>> rows, const CodeOutput& output,
-                 Progress& progress) const;
+  using Request = typename PreparedSlice<Count>::Request;
+  void draw_from(const PreparedSlice<Count>& prepared, std::span<const Request> requests,
+                 const CodeOutput& output, Progress& progress) const;
   void add_to_bins(const Tables& tables, CostBins<Count>& bins, Progress& progress) const;
 
   const Problem& problem_;
@@ -631,14 +619,13 @@ bool CountsOf<Count>::sample(std::uint64_t seed, std::int64_t low, std::int64_t 
   }
   if (total == Sum<Count>{0}) return false;
   const std::uint64_t key = random_key(seed, Purpose::whole);
-  using Row = std::pair<std::size_t, Sum<Count>>;
-  std::vector<std::vector<Row>> rows(limits.size());
+  std::vector<std::vector<Request>> rows(limits.size());
   for (std::size_t row = 0; row < output.rows; ++row) {
     Sum<Count> number = drawn_below(key, row, total);
     const auto slice = static_cast<std::size_t>(std::ranges::upper_bound(ends, number) - ends.begin());
     if (slice > 0) number -= ends[slice - 1];
     number += limits[slice].first;
-    rows[slice].emplace_back(row, number);
+    rows[slice].push_back({row, number});
   }
   for (std::size_t slice = 0; slice < limits.size(); ++slice) {
     if (rows[slice].empty()) continue;
@@ -653,17 +640,16 @@ bool CountsOf<Count>::sample(std::uint64_t seed, std::int64_t low, std::int64_t 
 
 template <class Count>
 void CountsOf<Count>::draw_from(const PreparedSlice<Count>& prepared,
-                                std::span<const std::pair<std::size_t, Sum<Count>>> rows,
-                                const CodeOutput& output, Progress& progress) const {
-  constexpr std::uint64_t chunk = 4096;
-  run_chunks(rows.size(), chunk, progress.options(0, 0), [&](unsigned /*thread*/) -> ChunkWorker {
-    return [&, codes = prepared.slice().slice().codes,
-            workspace = typename PreparedSlice<Count>::Workspace()](
-               std::uint64_t first, std::uint64_t count) mutable {
-      for (const auto& [row, number] : rows.subspan(first, count)) {
-        prepared.find(number, codes, workspace);
-        write_row(codes, output, row);
-      }
+                                std::span<const Request> requests, const CodeOutput& output,
+                                Progress& progress) const {
+  // Many at a time share what they read; every thread has some of them.
+  constexpr std::uint64_t most = 1U << 17U;
+  constexpr std::uint64_t least = 1U << 12U;
+  const std::uint64_t chunk =
+      std::clamp<std::uint64_t>(requests.size() / progress.threads() + 1, least, most);
+  run_chunks(requests.size(), chunk, progress.options(0, 0), [&](unsigned /*thread*/) -> ChunkWorker {
+    return [&](std::uint64_t first, std::uint64_t count) {
+      prepared.write(requests.subspan(first, count), output);
       return true;
     };
   });

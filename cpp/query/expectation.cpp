@@ -338,7 +338,8 @@ void Preparation::place() {
   if (end > most_bytes / sizeof(Lanes8)) {
     throw SpaceError("the exact expectation of '" + name() +
                      "' depends on too many variables together: it needs tables of " +
-                     std::to_string(end * sizeof(Lanes8)) + " bytes");
+                     std::to_string(end * sizeof(Lanes8)) +
+                     " bytes; the costs of sweep_random give an estimate");
   }
 }
 
@@ -346,7 +347,7 @@ void Preparation::place() {
 
 class Expectation::Workspace {
  public:
-  explicit Workspace(std::size_t size) : size_(size), data_(new Lanes8[size]()) {}
+  explicit Workspace(std::size_t size) : data_(new Lanes8[size]()) {}
   ~Workspace() { delete[] data_; }
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
@@ -354,7 +355,6 @@ class Expectation::Workspace {
   [[nodiscard]] Lanes8* data() const noexcept { return data_; }
 
  private:
-  std::size_t size_;
   Lanes8* data_;
 };
 

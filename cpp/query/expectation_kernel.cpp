@@ -28,12 +28,14 @@ struct Unit<8> {
   using Part = double __attribute__((vector_size(64), may_alias));
 };
 
-// All that is computed, with vector units of `Width` doubles.
+// All that is computed, with vector units of `Width` doubles. Everything is inlined into the
+// function that is compiled for such a machine: no vector is ever passed to another one. Sums are
+// in an order that depends on the plan alone.
 template <std::size_t Width>
 struct Kernel {
   // The numbers of all lanes: what Lanes8 holds, with arithmetic.
   struct [[gnu::may_alias]] Vector {
-    using Part = typename Unit<Width>::Part;
+    using Part = Unit<Width>::Part;
     static constexpr std::size_t parts = Lanes8::count / Width;
     Part part[parts];
 
@@ -79,8 +81,7 @@ struct Kernel {
     }
   };
 
-  // What a kernel works on. Functions take it by reference and return nothing, so that vectors are
-  // never passed between functions that are compiled for different machines.
+  // What a kernel works on.
   struct Frame {
     const ExpectationParts& parts;
     Vector* work;

@@ -31,7 +31,7 @@ struct Extent {
   }
 
   // A dense table may have so many places for each way to make one of them.
-  static constexpr std::size_t most_places_per_way = 16;
+  static constexpr std::size_t most_places_per_way = 32;
   // Whether a table of so many ways is dense.
   [[nodiscard]] constexpr bool is_dense(double ways) const noexcept {
     constexpr double few = 32;

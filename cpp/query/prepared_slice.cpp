@@ -1,6 +1,8 @@
 #include "query/prepared_slice.h"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <utility>
 
 namespace netledger {
@@ -29,44 +31,124 @@ void PreparedSlice<Count>::finish() {
 
 template <class Count>
 auto PreparedSlice<Count>::list(std::size_t part) const -> std::optional<Listed> {
-  Listed listed;
+  const Polynomial<Algebra>& table = *slice_->parts()[part];
   Sum<Count> total{0};
-  for (const auto& term : slice_->parts()[part]->terms()) {
-    total += widened(term.coefficient);
+  for (std::size_t place = 0; place < table.places(); ++place) {
+    total += widened(table.coefficient(place));
     if (!(total < Sum<Count>{most_listed})) return std::nullopt;
   }
-  listed.variables = slice_->variables(part);
+  Listed listed{.variables = slice_->variables(part), .begins = {}, .codes = {}};
   std::vector<std::uint16_t> codes = slice_->slice().codes;
-  for (const auto& term : slice_->parts()[part]->terms()) {
-    listed.costs.push_back(term.cost);
+  for (std::size_t place = 0; place < table.places(); ++place) {
     listed.begins.push_back(listed.codes.size());
-    for (Count number{0}; number < term.coefficient; number = Algebra::add(number, Count{1})) {
-      slice_->find(part, term.cost, number, codes);
+    const std::uint64_t count = lowest_word(table.coefficient(place));
+    for (std::uint64_t number = 0; number < count; ++number) {
+      slice_->find(part, table.cost(place), Count{number}, codes);
       for (const VariableIndex variable : listed.variables) listed.codes.push_back(codes[variable]);
     }
   }
   return listed;
 }
 
+namespace {
+
+// Networks of nearby numbers, or costs, read the same parts of large tables. One after the other they
+// find them in the cache; otherwise nearly every look-up waits for memory.
+template <class Item, class Key>
+void bring_together(std::vector<Item>& items, std::vector<Item>& room, const Key& key) {
+  constexpr std::size_t buckets = 4096;
+  if (items.size() < 2) return;
+  double low = key(items.front());
+  double high = low;
+  for (const Item& item : items) {
+    low = std::min(low, key(item));
+    high = std::max(high, key(item));
+  }
+  const double scale = high > low ? (buckets - 1) / (high - low) : 0;
+  const auto bucket_of = [&](const Item& item) {
+    return static_cast<std::size_t>((key(item) - low) * scale);
+  };
+  std::array<std::size_t, buckets + 1> begins{};
+  for (const Item& item : items) ++begins[bucket_of(item) + 1];
+  for (std::size_t bucket = 0; bucket < buckets; ++bucket) begins[bucket + 1] += begins[bucket];
+  room.resize(items.size());
+  for (const Item& item : items) room[begins[bucket_of(item)]++] = item;
+  items.swap(room);
+}
+
+}  // namespace
+
 template <class Count>
-void PreparedSlice<Count>::find(const Sum<Count>& number, std::span<std::uint16_t> codes,
-                                Workspace& workspace) const {
-  const auto [cost, asked] = ranked_->find(number);
-  const std::vector<std::size_t>& order = slice_->order().order;
-  workspace.parts.resize(chain_.parts().size());
-  chain_.divide(cost, asked, workspace.parts);
-  for (std::size_t place = 0; place < order.size(); ++place) {
-    const auto& part = workspace.parts[place];
-    if (!listed_[place]) {
-      slice_->find(order[place], part.cost, part.asked, codes);
-      continue;
+auto PreparedSlice<Count>::located(std::span<const Request> requests) const
+    -> std::vector<Pending> {
+  std::vector<Request> ordered(requests.begin(), requests.end());
+  std::vector<Request> room;
+  bring_together(ordered, room, [](const Request& request) { return approximate(request.number); });
+  std::vector<Pending> pending;
+  pending.reserve(ordered.size());
+  for (const Request& request : ordered) {
+    const auto [cost, asked] = ranked_->find(request.number);
+    pending.push_back({cost, asked, request.row});
+  }
+  return pending;
+}
+
+template <class Count>
+template <class Code>
+void PreparedSlice<Count>::write_share(std::size_t place,
+                                       const typename ProductChain<Algebra>::Part& share,
+                                       std::span<std::uint16_t> codes, Code* row) const {
+  if (!listed_[place]) {
+    const std::size_t part = slice_->order().order[place];
+    slice_->find(part, share.cost, share.asked, codes);
+    for (const VariableIndex variable : slice_->variables(part)) {
+      row[variable] = static_cast<Code>(codes[variable]);
     }
-    const Listed& listed = *listed_[place];
-    const auto of_cost = static_cast<std::size_t>(
-        std::ranges::lower_bound(listed.costs, part.cost) - listed.costs.begin());
-    const std::uint16_t* found = listed.codes.data() + listed.begins[of_cost] +
-                                 lowest_word(part.asked) * listed.variables.size();
-    for (const VariableIndex variable : listed.variables) codes[variable] = *found++;
+    return;
+  }
+  const Listed& listed = *listed_[place];
+  const std::uint16_t* code = listed.codes.data() + listed.begins[share.place] +
+                              lowest_word(share.asked) * listed.variables.size();
+  for (const VariableIndex variable : listed.variables) row[variable] = static_cast<Code>(*code++);
+}
+
+template <class Count>
+template <class Code>
+void PreparedSlice<Count>::write_shares(std::vector<Pending> pending,
+                                        const CodeOutput& output) const {
+  std::vector<Pending> room;
+  std::vector<std::uint16_t> codes = slice_->slice().codes;
+  const auto row_of = [&output](std::size_t row) {
+    return reinterpret_cast<Code*>(output.row(row));
+  };
+  const std::vector<VariableIndex>& given = slice_->given();
+  for (const Pending& request : pending) {
+    for (const VariableIndex variable : given) {
+      row_of(request.row)[variable] = static_cast<Code>(codes[variable]);
+    }
+  }
+  if (slice_->order().order.empty()) return;
+  for (std::size_t place = chain_.parts().size() - 1; place > 0; --place) {
+    for (Pending& request : pending) {
+      const auto share = chain_.take_share(place, request.cost, request.asked);
+      write_share(place, share, codes, row_of(request.row));
+    }
+    bring_together(pending, room,
+                   [](const Pending& request) { return static_cast<double>(request.cost); });
+  }
+  for (const Pending& request : pending) {
+    write_share(0, chain_.first_share(request.cost, request.asked), codes, row_of(request.row));
+  }
+}
+
+template <class Count>
+void PreparedSlice<Count>::write(std::span<const Request> requests,
+                                 const CodeOutput& output) const {
+  std::vector<Pending> pending = located(requests);
+  if (output.width == CodeWidth::byte) {
+    write_shares<std::uint8_t>(std::move(pending), output);
+  } else {
+    write_shares<std::uint16_t>(std::move(pending), output);
   }
 }
 

@@ -32,25 +32,38 @@ class PreparedSlice {
     return chain_.bytes() + ranked_->bytes();
   }
 
-  // Room for one network at a time.
-  struct Workspace {
-    std::vector<typename ProductChain<Algebra>::Part> parts;
+  // Which network a row is to be: its number, counted by cost.
+  struct Request {
+    std::size_t row;
+    Sum<Count> number;
   };
-  // Sets the codes of the network of this number, counted by cost; the slice's own are set.
-  void find(const Sum<Count>& number, std::span<std::uint16_t> codes, Workspace& workspace) const;
+  // Writes the networks that are asked for.
+  void write(std::span<const Request> requests, const CodeOutput& output) const;
 
  private:
   // The configurations of a part with few of them, listed.
   struct Listed {
     std::vector<VariableIndex> variables;
-    std::vector<std::int64_t> costs;
-    // Where those of each cost begin.
+    // Where those of each place of the part's table begin.
     std::vector<std::size_t> begins;
     std::vector<std::uint16_t> codes;
   };
   static constexpr std::size_t most_listed = std::size_t{1} << 16U;
 
+  // A request on its way: what is left of its cost and number.
+  struct Pending {
+    std::int64_t cost;
+    Count asked;
+    std::size_t row;
+  };
+
   void finish();
+  [[nodiscard]] std::vector<Pending> located(std::span<const Request> requests) const;
+  template <class Code>
+  void write_share(std::size_t place, const typename ProductChain<Algebra>::Part& share,
+                   std::span<std::uint16_t> codes, Code* row) const;
+  template <class Code>
+  void write_shares(std::vector<Pending> pending, const CodeOutput& output) const;
   [[nodiscard]] std::optional<Listed> list(std::size_t part) const;
 
   std::shared_ptr<const SliceTables<Algebra>> slice_;

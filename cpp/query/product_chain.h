@@ -71,8 +71,9 @@ template <class Algebra>
 class ProductChain {
  public:
   using Value = typename Algebra::Value;
-  // Of one part: its cost, and what is asked for of it.
+  // Of one part: the place in its table, its cost, and what is asked for of it.
   struct Part {
+    std::size_t place;
     std::int64_t cost;
     Value asked;
   };
@@ -90,7 +91,7 @@ class ProductChain {
     return last;
   }
   // Tables that were made before, in place of multiplying: one for each part but the first.
-  void restore(std::vector<Polynomial<Algebra>> tables) { tables_ = std::move(tables); }
+  void restore(std::vector<Polynomial<Algebra>> tables);
   // What is kept, one for each part but the first.
   [[nodiscard]] const std::vector<Polynomial<Algebra>>& tables() const noexcept { return tables_; }
   [[nodiscard]] const std::vector<const Polynomial<Algebra>*>& parts() const noexcept {
@@ -101,6 +102,13 @@ class ProductChain {
   }
   [[nodiscard]] std::size_t bytes() const noexcept;
 
+  // One step of `divide`: takes the share of a part, at least the second, out of the cost and the
+  // number of the product up to it.
+  [[nodiscard]] Part take_share(std::size_t part, std::int64_t& cost, Value& asked) const;
+  // The share of the first part, which is what is left.
+  [[nodiscard]] Part first_share(std::int64_t cost, const Value& asked) const {
+    return {parts_.front()->places_up_to(cost) - 1, cost, asked};
+  }
   // Divides a cost of the whole among the parts. `asked`: below the coefficient of the cost, where
   // it counts; the coefficient itself, where it is the least.
   void divide(std::int64_t cost, Value asked, std::span<Part> parts) const;
@@ -111,8 +119,40 @@ class ProductChain {
   }
 
  private:
+  // How a cost is divided between a part and those before it: the part's terms, those of equal
+  // residue by the step of the product before together.
+  struct Division {
+    struct Term {
+      std::int64_t cost;
+      // Of the product before.
+      std::uint64_t steps;
+      Value ways;
+      // In the part's table.
+      std::size_t place;
+    };
+    // The product before, dense; empty where it is too sparse for that.
+    std::span<const Value> others;
+    // Where that is a copy.
+    Places<Value> copied;
+    // The least cost of both.
+    std::int64_t least = 0;
+    std::uint64_t step = 1;
+    std::vector<Term> terms;
+    // Ascending, and where the terms of each begin; one more beginning than there are residues.
+    std::vector<std::uint64_t> residues;
+    std::vector<std::size_t> begins;
+  };
+
+  void prepare_division();
+  [[nodiscard]] Division division(std::size_t part) const;
+  // Whether the part has this term, and the others the rest, of what is asked for.
+  [[nodiscard]] static bool takes(const typename Division::Term& term, const Value& others,
+                                  std::int64_t& cost, Value& asked, Part& part);
+
   std::vector<const Polynomial<Algebra>*> parts_;
   std::vector<Polynomial<Algebra>> tables_;
+  // Of each part but the first.
+  std::vector<Division> divisions_;
 };
 
 }  // namespace netledger

@@ -26,6 +26,7 @@ class SliceTables {
               std::int64_t sign = 1);
 
   [[nodiscard]] const Slice& slice() const noexcept { return slice_; }
+  [[nodiscard]] const std::vector<VariableIndex>& given() const noexcept { return slices_.given; }
   // Nothing is in the slice.
   [[nodiscard]] bool empty() const noexcept { return empty_; }
   // For each component of the tree its polynomial.
