@@ -18,7 +18,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TOOLS := PATH="$(abspath $(BIN)):$$PATH"
 STAMPS := $(VENV)/stamps
 
-CORE_SOURCES := $(sort $(wildcard cpp/quantity/*.cpp cpp/graph/*.cpp cpp/ops/*.cpp cpp/space/*.cpp))
+CORE_SOURCES := $(sort $(wildcard cpp/quantity/*.cpp cpp/graph/*.cpp cpp/ops/*.cpp cpp/space/*.cpp \
+    cpp/query/*.cpp))
 CPP_HEADERS := $(sort $(wildcard cpp/*/*.h))
 CPP_FILES := $(CPP_HEADERS) $(sort $(wildcard cpp/*/*.cpp bench/*.cpp))
 # What the extension module is made of.

@@ -19,6 +19,8 @@
 #include "bindings/code_arrays.h"
 #include "bindings/convert.h"
 #include "bindings/register.h"
+#include "bindings/space_expectation.h"
+#include "bindings/space_query.h"
 #include "space/candidates.h"
 #include "space/digits.h"
 #include "space/packed.h"
@@ -66,6 +68,8 @@ class PyPlan {
   }
   [[nodiscard]] py::object cost(py::handle row);
 
+  [[nodiscard]] const Expectation& expectation(MetricId metric) { return expectations_.of(metric); }
+
   const std::size_t layers;
   const std::size_t expressions;
 
@@ -74,6 +78,7 @@ class PyPlan {
 
   Plan plan_;
   Sweeper sweeper_;
+  Expectations expectations_{plan_};
   py::list names_;
   std::mutex mutex_;
   std::unique_ptr<Coded> coded_;
@@ -700,6 +705,28 @@ void register_plan(py::module_& module) {
           },
           py::arg("source"), py::arg("threads") = 1, py::arg("progress") = py::none(),
           "Costs of every configuration of a source.")
+      .def(
+          "expected",
+          [](PyPlan& self, const std::string& metric, py::handle probabilities, bool gradient,
+             unsigned threads, bool check) {
+            const Expectation& of = self.expectation(metric_of(self.plan(), metric));
+            return expected(of, probabilities, gradient, threads, check);
+          },
+          py::arg("metric"), py::arg("probabilities"), py::arg("gradient") = false,
+          py::arg("threads") = 1, py::arg("check") = true,
+          "Expected costs under independent choices, and their gradients.")
+      .def(
+          "query",
+          [](const py::object& self, const std::vector<std::string>& metrics, std::string_view law,
+             const py::sequence& restrictions, const py::sequence& constraints,
+             std::size_t memory) {
+            const PyPlan& of = plan_of(self);
+            return make_query(of.plan(), self, metrics, law_of(law), restrictions, constraints,
+                              memory, of.width());
+          },
+          py::arg("metrics"), py::arg("law"), py::arg("restrictions") = py::tuple(),
+          py::arg("constraints") = py::tuple(), py::arg("memory") = std::size_t{1} << 31U,
+          "A question about all configurations.")
       .def("explain", &explain, "What became of the space.");
   const auto budgets = py::arg("budgets") = py::tuple();
   def_reduction(plan, "histogram", &histogram,

@@ -37,8 +37,8 @@ class PyQuery {
   [[nodiscard]] Query& query() noexcept { return query_; }
   [[nodiscard]] CodeWidth width() const noexcept { return width_; }
 
-  // Without the interpreter's lock, one question at a time; asks now and then whether the user wants
-  // it to end.
+  // Without the interpreter's lock, one question at a time; asks now and then whether the user
+  // wants it to end.
   template <class Work>
   auto run(unsigned threads, const py::object& progress, const Work& work) {
     const Effort effort{.threads = threads, .wait = [&progress](std::uint64_t done) {
@@ -129,9 +129,8 @@ py::array_t<Value> python_array(std::span<const Value> values, py::handle owner 
 
 py::capsule capsule_of(std::shared_ptr<const void> owner) {
   auto kept = std::make_unique<std::shared_ptr<const void>>(std::move(owner));
-  py::capsule capsule(kept.get(), [](void* pointer) {
-    delete static_cast<std::shared_ptr<const void>*>(pointer);
-  });
+  py::capsule capsule(
+      kept.get(), [](void* pointer) { delete static_cast<std::shared_ptr<const void>*>(pointer); });
   static_cast<void>(kept.release());
   return capsule;
 }
@@ -140,10 +139,9 @@ py::capsule capsule_of(std::shared_ptr<const void> owner) {
 // -----------------------------------------------------------------------------------
 
 py::object extreme(PyQuery& self, bool largest) {
-  const auto found =
-      self.run(1, py::none(), [&](const Query& query, const Effort& /*effort*/) {
-        return query.extreme(largest);
-      });
+  const auto found = self.run(1, py::none(), [&](const Query& query, const Effort& /*effort*/) {
+    return query.extreme(largest);
+  });
   if (!found) return py::none();
   return py::make_tuple(found->cost, python_row(self, found->codes));
 }
@@ -160,6 +158,7 @@ py::object best(PyQuery& self, bool largest, py::handle low, py::handle high, un
 
 py::list cumulative(PyQuery& self, const py::sequence& limits, unsigned threads,
                     const py::object& progress) {
+  self.query().require_metrics(1);
   std::vector<std::int64_t> asked;
   for (const py::handle limit : limits) asked.push_back(limit_of(limit, open_limit));
   return python_naturals(self.run(threads, progress, [&](Query& query, const Effort& effort) {
@@ -168,25 +167,26 @@ py::list cumulative(PyQuery& self, const py::sequence& limits, unsigned threads,
 }
 
 py::tuple nearest(PyQuery& self, py::handle target, unsigned threads, const py::object& progress) {
+  self.query().require_metrics(1);
   const std::int64_t wanted = limit_of(target, 0);
-  const auto [below, above] =
-      self.run(threads, progress, [&](Query& query, const Effort& effort) {
-        return query.with_counts([&](Counts& counts) { return counts.nearest(wanted, effort); });
-      });
+  const auto [below, above] = self.run(threads, progress, [&](Query& query, const Effort& effort) {
+    return query.with_counts([&](Counts& counts) { return counts.nearest(wanted, effort); });
+  });
   return py::make_tuple(python_optional(below), python_optional(above));
 }
 
 py::object find(PyQuery& self, py::handle value, unsigned threads, const py::object& progress) {
+  self.query().require_metrics(1);
   const std::int64_t wanted = limit_of(value, 0);
   std::vector<std::uint16_t> codes;
   const bool found = self.run(threads, progress, [&](Query& query, const Effort& effort) {
-    return query.with_counts(
-        [&](Counts& counts) { return counts.find(wanted, codes, effort); });
+    return query.with_counts([&](Counts& counts) { return counts.find(wanted, codes, effort); });
   });
   return found ? python_row(self, codes) : py::object(py::none());
 }
 
 py::tuple distribution(PyQuery& self, unsigned threads, const py::object& progress) {
+  self.query().require_metrics(1);
   const CostCounts found = self.run(threads, progress, [&](Query& query, const Effort& effort) {
     return query.with_counts([&](Counts& counts) { return counts.distribution(effort); });
   });
@@ -203,6 +203,7 @@ py::tuple distribution(PyQuery& self, unsigned threads, const py::object& progre
 
 py::list bins(PyQuery& self, std::int64_t start, std::uint64_t width, std::size_t count,
               unsigned threads, const py::object& progress) {
+  self.query().require_metrics(1);
   if (width == 0) throw SpaceError("bins are at least 1 wide");
   return python_naturals(self.run(threads, progress, [&](Query& query, const Effort& effort) {
     return query.with_counts(
@@ -211,9 +212,8 @@ py::list bins(PyQuery& self, std::int64_t start, std::uint64_t width, std::size_
 }
 
 py::tuple moments(PyQuery& self) {
-  const auto all = self.run(1, py::none(), [](const Query& query, const Effort& /*effort*/) {
-    return query.moments();
-  });
+  const auto all = self.run(
+      1, py::none(), [](const Query& query, const Effort& /*effort*/) { return query.moments(); });
   py::object count = py::int_(0);
   py::object sum = py::int_(0);
   py::object squares = py::int_(0);
@@ -223,8 +223,8 @@ py::tuple moments(PyQuery& self) {
     const py::object of_sum = python_natural(of.sum);
     count = count + of_count;
     sum = sum + of_sum + base * of_count;
-    squares = squares + python_natural(of.squares) + py::int_(2) * base * of_sum +
-              base * base * of_count;
+    squares =
+        squares + python_natural(of.squares) + py::int_(2) * base * of_sum + base * base * of_count;
   }
   return py::make_tuple(count, sum, squares);
 }
@@ -241,8 +241,7 @@ py::array sample(PyQuery& self, std::size_t n, const py::int_& seed, py::handle 
     });
   });
   if (!found && n > 0) {
-    throw SpaceError("no configuration has '" + self.query().problem().names().front() +
-                     "' within these limits");
+    throw SpaceError("no configuration lies within these limits");
   }
   return made.array;
 }
@@ -262,10 +261,9 @@ py::object joint(PyQuery& self, py::handle low, py::handle high, py::handle othe
                  py::handle other_high, unsigned threads, const py::object& progress) {
   const auto limits = limits_of(low, high);
   const auto other = limits_of(other_low, other_high);
-  return python_natural(
-      self.run(threads, progress, [&](const Query& query, const Effort& /*effort*/) {
-        return query.joint(limits, other);
-      }));
+  return python_natural(self.run(
+      threads, progress,
+      [&](const Query& query, const Effort& /*effort*/) { return query.joint(limits, other); }));
 }
 
 py::tuple pareto(PyQuery& self, bool maximise, bool maximise_other, unsigned threads,
@@ -285,6 +283,7 @@ py::tuple pareto(PyQuery& self, bool maximise, bool maximise_other, unsigned thr
 }
 
 void prepare(PyQuery& self, unsigned threads, const py::object& progress) {
+  self.query().require_metrics(1);
   self.run(threads, progress, [&](Query& query, const Effort& effort) {
     return query.with_counts([&](Counts& counts) {
       counts.prepare(effort);
@@ -302,6 +301,7 @@ std::string table_name(std::size_t slice, std::size_t table) {
 
 py::dict tables(const py::object& self) {
   auto& query = self.cast<PyQuery&>().query();
+  if (!query.counts().prepared()) throw SpaceError("the query is not prepared");
   py::dict result;
   const std::uint64_t limbs = query.counts().limbs();
   result["limbs"] = python_array(std::span<const std::uint64_t>(&limbs, 1));
@@ -326,6 +326,7 @@ py::dict tables(const py::object& self) {
 }
 
 void restore(PyQuery& self, const py::dict& given) {
+  self.query().require_metrics(1);
   using Words = py::array_t<std::uint64_t, py::array::c_style>;
   using Costs = py::array_t<std::int64_t, py::array::c_style>;
   std::vector<py::object> kept;
@@ -458,8 +459,8 @@ py::object make_query(const Plan& plan, py::object owner, const std::vector<std:
                       Law law, const py::sequence& restrictions, const py::sequence& constraints,
                       std::size_t memory, CodeWidth width) {
   Question question = question_of(plan, metrics, law, restrictions, constraints);
-  return py::cast(std::make_unique<PyQuery>(plan, std::move(owner), std::move(question), memory,
-                                            width));
+  return py::cast(
+      std::make_unique<PyQuery>(plan, std::move(owner), std::move(question), memory, width));
 }
 
 void register_query(py::module_& module) {
@@ -475,6 +476,9 @@ void register_query(py::module_& module) {
       .def_property_readonly(
           "prepared", [](PyQuery& self) { return self.query().counts().prepared(); },
           "Whether the tables are made that answer at once.")
+      .def_property_readonly(
+          "answers_at_once", [](PyQuery& self) { return self.query().counts().answers_at_once(); },
+          "Whether counts are looked up: after `prepare`, `distribution`, or a second count.")
       .def_property_readonly(
           "bytes", [](PyQuery& self) { return self.query().counts().bytes(); },
           "The memory of tables that are kept.")

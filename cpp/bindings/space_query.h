@@ -16,7 +16,7 @@ namespace netledger::bindings {
 [[nodiscard]] pybind11::object make_query(const Plan& plan, pybind11::object owner,
                                           const std::vector<std::string>& metrics, Law law,
                                           const pybind11::sequence& restrictions,
-                                          const pybind11::sequence& constraints,
-                                          std::size_t memory, CodeWidth width);
+                                          const pybind11::sequence& constraints, std::size_t memory,
+                                          CodeWidth width);
 
 }  // namespace netledger::bindings

@@ -15,35 +15,33 @@ namespace {
 
 constexpr std::size_t unbounded = std::numeric_limits<std::size_t>::max();
 
-// Variables and those that some table has together with them; a variable that is eliminated leaves
-// its neighbours joined.
+// The tables that are left, by the variables that are not eliminated yet.
 class Interactions {
  public:
   Interactions(const Problem& problem, std::span<const VariableIndex> given)
       : problem_(problem),
         neighbours_(problem.sizes().size()),
-        open_(problem.sizes().size(), true) {
+        tables_of_(problem.sizes().size()),
+        open_(problem.sizes().size(), true),
+        weights_(problem.sizes().size()) {
     for (const VariableIndex variable : given) open_[variable] = false;
     for (const Potential& potential : problem.potentials()) {
-      for (const VariableIndex variable : potential.variables) {
-        if (!open_[variable]) continue;
-        for (const VariableIndex other : potential.variables) {
-          if (other != variable && open_[other]) neighbours_[variable].insert(other);
-        }
-      }
+      std::vector<VariableIndex> variables;
+      std::ranges::copy_if(potential.variables, std::back_inserter(variables),
+                           [&](VariableIndex variable) { return open_[variable]; });
+      add(std::move(variables));
     }
-    weights_.resize(open_.size());
     for (VariableIndex variable = 0; variable < open_.size(); ++variable) weigh(variable);
   }
 
-  // The open variable whose elimination is the smallest; of equal ones a neighbour of `last`, then
-  // the last.
-  [[nodiscard]] std::optional<VariableIndex> next(std::optional<VariableIndex> last) const {
+  // The open variable whose elimination is the least work; of equal ones a neighbour of the former
+  // one, so that chains are gone through from one end; then the last.
+  [[nodiscard]] std::optional<VariableIndex> next() const {
     std::optional<VariableIndex> best;
     bool best_is_near = false;
     for (VariableIndex variable = 0; variable < open_.size(); ++variable) {
       if (!open_[variable]) continue;
-      const bool near = last && former_.contains(variable);
+      const bool near = former_.contains(variable);
       const bool better = !best || weights_[variable] < weights_[*best] ||
                           (weights_[variable] == weights_[*best] && near >= best_is_near);
       if (better) {
@@ -58,29 +56,44 @@ class Interactions {
   std::vector<VariableIndex> eliminate(VariableIndex variable) {
     const std::set<VariableIndex> scope = std::move(neighbours_[variable]);
     open_[variable] = false;
+    const std::set<std::size_t> gone = std::move(tables_of_[variable]);
     for (const VariableIndex neighbour : scope) {
-      std::set<VariableIndex>& others = neighbours_[neighbour];
-      others.erase(variable);
-      for (const VariableIndex other : scope) {
-        if (other != neighbour) others.insert(other);
-      }
+      neighbours_[neighbour].erase(variable);
+      for (const std::size_t table : gone) tables_of_[neighbour].erase(table);
     }
+    add({scope.begin(), scope.end()});
     for (const VariableIndex neighbour : scope) weigh(neighbour);
     former_ = scope;
     return {scope.begin(), scope.end()};
   }
 
  private:
+  void add(std::vector<VariableIndex> variables) {
+    for (const VariableIndex variable : variables) {
+      tables_of_[variable].insert(table_count_);
+      for (const VariableIndex other : variables) {
+        if (other != variable) neighbours_[variable].insert(other);
+      }
+    }
+    ++table_count_;
+  }
+  // The entries to be gone through, times the tables to be multiplied for each.
   void weigh(VariableIndex variable) {
     std::size_t weight = problem_.sizes()[variable];
+    const auto multiply = [&weight](std::size_t by) {
+      if (__builtin_mul_overflow(weight, by, &weight)) weight = unbounded;
+    };
     for (const VariableIndex neighbour : neighbours_[variable]) {
-      if (__builtin_mul_overflow(weight, problem_.sizes()[neighbour], &weight)) weight = unbounded;
+      multiply(problem_.sizes()[neighbour]);
     }
+    multiply(std::max<std::size_t>(tables_of_[variable].size(), 1));
     weights_[variable] = weight;
   }
 
   const Problem& problem_;
   std::vector<std::set<VariableIndex>> neighbours_;
+  std::vector<std::set<std::size_t>> tables_of_;
+  std::size_t table_count_ = 0;
   std::vector<bool> open_;
   std::vector<std::size_t> weights_;
   // The scope of the variable that was eliminated last.
@@ -100,21 +113,20 @@ BucketTree eliminate(const Problem& problem, std::span<const VariableIndex> give
   BucketTree tree;
   Interactions interactions(problem, given);
   std::vector<std::size_t> bucket_of(problem.sizes().size(), Bucket::none);
-  std::optional<VariableIndex> last;
-  while (const std::optional<VariableIndex> variable = interactions.next(last)) {
+  while (const std::optional<VariableIndex> variable = interactions.next()) {
     bucket_of[*variable] = tree.buckets.size();
     Bucket& bucket = tree.buckets.emplace_back();
     bucket.variable = *variable;
     bucket.scope = interactions.eliminate(*variable);
     const auto entries = problem.entries(bucket.scope, most_entries);
     if (!entries) {
-      throw SpaceError("too many variables of the space depend on one another: an exact answer "
-                       "needs a table over " +
-                       std::to_string(bucket.scope.size()) + " of them, of more than " +
-                       std::to_string(most_entries) + " entries");
+      throw SpaceError(
+          "too many variables of the space depend on one another: an exact answer "
+          "needs a table over " +
+          std::to_string(bucket.scope.size()) + " of them, of more than " +
+          std::to_string(most_entries) + " entries");
     }
     bucket.entries = *entries;
-    last = *variable;
   }
   const auto first_of = [&](std::span<const VariableIndex> variables) {
     std::size_t first = Bucket::none;

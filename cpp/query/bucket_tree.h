@@ -40,10 +40,11 @@ struct BucketTree {
 };
 
 // Eliminates all variables but `given`: those have their codes already, and appear in no scope.
-// Greedy: next is the variable with the smallest table, near to the last one where there is a choice.
+// Greedy: next is the variable with the least work, near to the last one where there is a choice.
 // Throws SpaceError where a table would have more than `most_entries`.
 inline constexpr std::size_t most_message_entries = std::size_t{1} << 22U;
-[[nodiscard]] BucketTree eliminate(const Problem& problem, std::span<const VariableIndex> given = {},
+[[nodiscard]] BucketTree eliminate(const Problem& problem,
+                                   std::span<const VariableIndex> given = {},
                                    std::size_t most_entries = most_message_entries);
 
 }  // namespace netledger

@@ -46,8 +46,8 @@ class CostBins {
     while (place < counts.size()) {
       const std::int64_t cost = first + static_cast<std::int64_t>(place * step);
       // The places up to the next edge.
-      const std::uint64_t distance = static_cast<std::uint64_t>(cost) -
-                                     static_cast<std::uint64_t>(start_);
+      const std::uint64_t distance =
+          static_cast<std::uint64_t>(cost) - static_cast<std::uint64_t>(start_);
       const std::uint64_t reach =
           cost < start_ ? std::uint64_t{0} - distance - 1 : width_ - 1 - distance % width_;
       const auto end = static_cast<std::size_t>(

@@ -47,12 +47,15 @@ WideCount<Limbs> drawn_below(std::uint64_t key, std::uint64_t counter,
   }
 }
 
+// With commas between thousands.
 std::string grouped(double number) {
-  std::string digits = std::to_string(static_cast<std::uint64_t>(std::min(number, 1e18)));
-  for (auto place = static_cast<std::ptrdiff_t>(digits.size()) - 3; place > 0; place -= 3) {
-    digits.insert(static_cast<std::size_t>(place), ",");
+  const std::string digits = std::to_string(static_cast<std::uint64_t>(std::min(number, 1e18)));
+  std::string text;
+  for (std::size_t place = 0; place < digits.size(); ++place) {
+    if (place > 0 && (digits.size() - place) % 3 == 0) text += ',';
+    text += digits[place];
   }
-  return digits;
+  return text;
 }
 
 template <class Count>
@@ -78,6 +81,9 @@ class CountsOf final : public Counts {
   void uses(std::int64_t low, std::int64_t high, const PartUse& use, const Effort& effort) override;
   void prepare(const Effort& effort) override;
   [[nodiscard]] bool prepared() const noexcept override { return !prepared_.empty(); }
+  [[nodiscard]] bool answers_at_once() const noexcept override {
+    return whole_ != nullptr || prepared();
+  }
   [[nodiscard]] std::size_t bytes() const noexcept override;
   [[nodiscard]] std::size_t limbs() const noexcept override { return sizeof(Count) / 8; }
   [[nodiscard]] std::vector<std::vector<StoredTable>> tables() const override;
@@ -98,6 +104,9 @@ class CountsOf final : public Counts {
     std::optional<RankedTable<Count>> ranked;
   };
 
+  [[nodiscard]] std::string metric_name() const {
+    return problem_.names().empty() ? "nothing" : problem_.names().front();
+  }
   [[nodiscard]] std::shared_ptr<const Tables> tables_of(std::size_t slice);
   [[nodiscard]] Extent extent_of(std::size_t slice);
   [[nodiscard]] Extent whole_extent();
@@ -106,9 +115,6 @@ class CountsOf final : public Counts {
     return {operations, effort.threads, effort.wait};
   }
   void make_whole(const Effort& effort);
-  [[nodiscard]] bool answers_at_once() const noexcept {
-    return whole_ != nullptr || prepared();
-  }
   [[nodiscard]] Natural counted_at_once(std::int64_t limit) const;
   [[nodiscard]] std::shared_ptr<const PreparedSlice<Count>> prepared_slice(std::size_t slice,
                                                                            Progress& progress);
@@ -203,7 +209,7 @@ Predicted CountsOf<Count>::predict_count() {
     Predicted predicted;
     for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
       const Halves& halves = tables_of(slice)->halves();
-      predicted.operations += halves.operations + 8 * halves.places;
+      predicted.operations += halves.operations + written_place * halves.places;
       predicted.bytes = std::max(predicted.bytes, halves.places * sizeof(Count));
     }
     count_prediction_ = predicted;
@@ -235,7 +241,7 @@ Predicted CountsOf<Count>::predict_prepare() {
   if (!prepare_prediction_) {
     Predicted predicted;
     for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
-      const ProductOrder& order = tables_of(slice)->order();
+      const ProductOrder& order = tables_of(slice)->kept_order();
       predicted.operations += order.operations + 2 * order.places;
       predicted.bytes += order.places * sizeof(Count);
     }
@@ -252,7 +258,8 @@ Natural CountsOf<Count>::counted_at_once(std::int64_t limit) const {
   if (whole_ != nullptr) return natural_of(whole_->ranked->up_to(limit - whole_->offset));
   Sum<Count> sum{0};
   for (const auto& prepared : prepared_) {
-    if (prepared != nullptr) sum += prepared->ranked().up_to(limit - prepared->slice().slice().costs[0]);
+    if (prepared != nullptr)
+      sum += prepared->ranked().up_to(limit - prepared->slice().slice().costs[0]);
   }
   return natural_of(sum);
 }
@@ -260,10 +267,10 @@ Natural CountsOf<Count>::counted_at_once(std::int64_t limit) const {
 template <class Count>
 std::vector<Natural> CountsOf<Count>::cumulative(std::span<const std::int64_t> limits,
                                                  const Effort& effort) {
-  // Who asks again will ask often: then one table that answers at once is worth its time.
-  if (!answers_at_once() && passes_ > 0 &&
-      predict_distribution().bytes <= static_cast<double>(memory_)) {
-    make_whole(effort);
+  if (!answers_at_once() && predict_distribution().bytes <= static_cast<double>(memory_)) {
+    // Who asks again will ask often: then one table that answers at once is worth its time.
+    constexpr double few_operations = 2e7;
+    if (passes_ > 0 || predict_distribution().operations <= few_operations) make_whole(effort);
   }
   std::vector<Natural> found;
   if (answers_at_once()) {
@@ -272,7 +279,7 @@ std::vector<Natural> CountsOf<Count>::cumulative(std::span<const std::int64_t> l
   }
   ++passes_;
   const Predicted predicted = predict_count();
-  require(predicted, "counting networks by '" + problem_.names().front() + "'", "");
+  require(predicted, "counting networks by '" + metric_name() + "'", "");
   Progress progress = progress_of(effort, predicted.operations);
   std::vector<Sum<Count>> sums(limits.size(), Sum<Count>{0});
   for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
@@ -351,7 +358,7 @@ bool CountsOf<Count>::find(std::int64_t cost, std::vector<std::uint16_t>& codes,
     if (prepared()) {
       const ProductChain<Algebra>& chain = prepared_[slice]->chain();
       if (Algebra::is_absent(chain.result().at(rest))) continue;
-      tables->find(chain, tables->order().order, rest, Algebra::absent(), codes);
+      tables->find(chain, tables->kept_order().order, rest, Algebra::absent(), codes);
       return true;
     }
     const HalfTables<Algebra> halves(*tables, true, progress);
@@ -375,12 +382,12 @@ void CountsOf<Count>::make_whole(const Effort& effort) {
     }
     const double left = static_cast<double>(memory_) - most;
     if (left < 1U << 16U) return std::string();
-    const double width = std::ceil(static_cast<double>(whole_extent().range()) *
-                                   sizeof(Sum<Count>) / left);
+    const double width =
+        std::ceil(static_cast<double>(whole_extent().range()) * sizeof(Sum<Count>) / left);
     return ", or count in bins: bin_width=" + grouped(width) + " would fit";
   };
   if (predicted.bytes > static_cast<double>(memory_)) {
-    require(predicted, "the exact distribution of '" + problem_.names().front() + "'", bins());
+    require(predicted, "the exact distribution of '" + metric_name() + "'", bins());
   }
   Progress progress = progress_of(effort, predicted.operations);
   auto whole = std::make_shared<Whole>();
@@ -441,7 +448,8 @@ CostCounts CountsOf<Count>::distribution(const Effort& effort) {
     }
   }
   if (!table.dense()) {
-    for (const auto& term : table.sparse_terms()) result.values.push_back(term.cost + whole_->offset);
+    for (const auto& term : table.sparse_terms())
+      result.values.push_back(term.cost + whole_->offset);
   }
   const auto is_small = [](const Count& count) {
     return count < Count{std::numeric_limits<std::uint64_t>::max()};
@@ -479,7 +487,8 @@ void CountsOf<Count>::add_to_bins(const Tables& tables, CostBins<Count>& bins,
   chain.multiply(false, progress);
   const Table& before = chain.result();
   const Table& last = *tables.parts()[order.back()];
-  if (!before.dense()) {
+  const Extent extent = before.extent() + last.extent();
+  if (!before.dense() || !extent.is_dense(before.extent().terms * last.extent().terms)) {
     bins.add(product(before, last), offset);
     return;
   }
@@ -531,7 +540,7 @@ std::vector<Natural> CountsOf<Count>::bins(std::int64_t start, std::uint64_t wid
     predicted.bytes =
         std::max(predicted.bytes, tables_of(slice)->order().streamed_places * sizeof(Count));
   }
-  if (!prepared()) require(predicted, "counting '" + problem_.names().front() + "' in bins", "");
+  if (!prepared()) require(predicted, "counting '" + metric_name() + "' in bins", "");
   Progress progress = progress_of(effort, predicted.operations);
   for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
     const auto tables = tables_of(slice);
@@ -549,8 +558,8 @@ std::vector<Natural> CountsOf<Count>::bins(std::int64_t start, std::uint64_t wid
 // ------------------------------------------------------------------------------------
 
 template <class Count>
-std::shared_ptr<const PreparedSlice<Count>> CountsOf<Count>::prepared_slice(
-    std::size_t slice, Progress& progress) {
+std::shared_ptr<const PreparedSlice<Count>> CountsOf<Count>::prepared_slice(std::size_t slice,
+                                                                            Progress& progress) {
   auto tables = tables_of(slice);
   if (tables->empty()) return nullptr;
   return std::make_shared<const PreparedSlice<Count>>(std::move(tables), progress);
@@ -560,7 +569,7 @@ template <class Count>
 void CountsOf<Count>::prepare(const Effort& effort) {
   if (prepared()) return;
   const Predicted predicted = predict_prepare();
-  require(predicted, "an index of '" + problem_.names().front() + "'",
+  require(predicted, "an index of '" + metric_name() + "'",
           ", or draw without it: sample then makes its tables one after the other");
   Progress progress = progress_of(effort, predicted.operations);
   std::vector<std::shared_ptr<const PreparedSlice<Count>>> made;
@@ -602,9 +611,9 @@ bool CountsOf<Count>::sample(std::uint64_t seed, std::int64_t low, std::int64_t 
     predicted.bytes = predict_count().bytes;
     for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
       predicted.bytes =
-          std::max(predicted.bytes, tables_of(slice)->order().places * sizeof(Count));
+          std::max(predicted.bytes, tables_of(slice)->kept_order().places * sizeof(Count));
     }
-    require(predicted, "drawing networks by '" + problem_.names().front() + "'", "");
+    require(predicted, "drawing networks by '" + metric_name() + "'", "");
   }
   Progress progress = progress_of(effort, predicted.operations);
   if (!prepared() && slices_.slices.size() == 1) prepare(effort);
@@ -622,7 +631,8 @@ bool CountsOf<Count>::sample(std::uint64_t seed, std::int64_t low, std::int64_t 
   std::vector<std::vector<Request>> rows(limits.size());
   for (std::size_t row = 0; row < output.rows; ++row) {
     Sum<Count> number = drawn_below(key, row, total);
-    const auto slice = static_cast<std::size_t>(std::ranges::upper_bound(ends, number) - ends.begin());
+    const auto slice =
+        static_cast<std::size_t>(std::ranges::upper_bound(ends, number) - ends.begin());
     if (slice > 0) number -= ends[slice - 1];
     number += limits[slice].first;
     rows[slice].push_back({row, number});
@@ -647,12 +657,13 @@ void CountsOf<Count>::draw_from(const PreparedSlice<Count>& prepared,
   constexpr std::uint64_t least = 1U << 12U;
   const std::uint64_t chunk =
       std::clamp<std::uint64_t>(requests.size() / progress.threads() + 1, least, most);
-  run_chunks(requests.size(), chunk, progress.options(0, 0), [&](unsigned /*thread*/) -> ChunkWorker {
-    return [&](std::uint64_t first, std::uint64_t count) {
-      prepared.write(requests.subspan(first, count), output);
-      return true;
-    };
-  });
+  run_chunks(requests.size(), chunk, progress.options(0, 0),
+             [&](unsigned /*thread*/) -> ChunkWorker {
+               return [&](std::uint64_t first, std::uint64_t count) {
+                 prepared.write(requests.subspan(first, count), output);
+                 return true;
+               };
+             });
 }
 
 template <class Count>
@@ -691,15 +702,14 @@ std::vector<std::vector<StoredTable>> CountsOf<Count>::tables() const {
 
 template <class Count>
 void CountsOf<Count>::restore(const std::vector<std::vector<StoredTable>>& tables) {
-  const auto refuse = [] {
-    throw SpaceError("the tables are not those of this space and metric");
-  };
+  const auto refuse = [] { throw SpaceError("the tables are not those of this space and metric"); };
   if (tables.size() != slices_.slices.size()) refuse();
   std::vector<std::shared_ptr<const PreparedSlice<Count>>> made;
   for (std::size_t slice = 0; slice < tables.size(); ++slice) {
     auto of_slice = tables_of(slice);
-    const ProductOrder& order = of_slice->order();
-    const std::size_t expected = of_slice->empty() || order.order.empty() ? 0 : order.order.size() - 1;
+    const ProductOrder& order = of_slice->kept_order();
+    const std::size_t expected =
+        of_slice->empty() || order.order.empty() ? 0 : order.order.size() - 1;
     if (tables[slice].size() != expected) refuse();
     if (of_slice->empty()) {
       made.push_back(nullptr);
@@ -714,8 +724,8 @@ void CountsOf<Count>::restore(const std::vector<std::vector<StoredTable>>& table
       }
       restored_tables.push_back(std::move(*table));
     }
-    made.push_back(
-        std::make_shared<const PreparedSlice<Count>>(std::move(of_slice), std::move(restored_tables)));
+    made.push_back(std::make_shared<const PreparedSlice<Count>>(std::move(of_slice),
+                                                                std::move(restored_tables)));
   }
   prepared_ = std::move(made);
 }

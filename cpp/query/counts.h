@@ -25,7 +25,8 @@ struct Effort {
 
 // How many networks have each cost.
 struct CostCounts {
-  // Where dense, count i is of the cost start + i * step, and there may be zeros; else of values[i].
+  // Where dense, count i is of the cost start + i * step, and there may be zeros; else of
+  // values[i].
   bool dense = false;
   std::int64_t start = 0;
   std::int64_t step = 1;
@@ -65,8 +66,8 @@ class Counts {
 
   [[nodiscard]] virtual std::vector<Natural> cumulative(std::span<const std::int64_t> limits,
                                                         const Effort& effort) = 0;
-  [[nodiscard]] virtual std::pair<std::optional<std::int64_t>, std::optional<std::int64_t>>
-  nearest(std::int64_t target, const Effort& effort) = 0;
+  [[nodiscard]] virtual std::pair<std::optional<std::int64_t>, std::optional<std::int64_t>> nearest(
+      std::int64_t target, const Effort& effort) = 0;
   // Sets the codes of a network of this cost; false where there is none.
   [[nodiscard]] virtual bool find(std::int64_t cost, std::vector<std::uint16_t>& codes,
                                   const Effort& effort) = 0;
@@ -87,6 +88,8 @@ class Counts {
 
   virtual void prepare(const Effort& effort) = 0;
   [[nodiscard]] virtual bool prepared() const noexcept = 0;
+  // Whether `cumulative` looks its answer up: after `prepare` or `distribution`.
+  [[nodiscard]] virtual bool answers_at_once() const noexcept = 0;
   [[nodiscard]] virtual std::size_t bytes() const noexcept = 0;
   // Words of a count.
   [[nodiscard]] virtual std::size_t limbs() const noexcept = 0;
@@ -102,8 +105,8 @@ class Counts {
 };
 
 // Counts of 64 * limbs bits, of one of the numbers 1, 2, 4 and 16. Problem and slices outlive it.
-// Methods that would need more than `memory` bytes throw SpaceError before they begin. With one limb
-// they throw CountsTooLarge where that does not suffice.
+// Methods that would need more than `memory` bytes throw SpaceError before they begin. With one
+// limb they throw CountsTooLarge where that does not suffice.
 [[nodiscard]] std::unique_ptr<Counts> make_counts(const Problem& problem, const Slices& slices,
                                                   std::size_t limbs, std::size_t memory);
 

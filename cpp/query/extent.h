@@ -45,11 +45,9 @@ struct Extent {
       *this = other;
       return;
     }
-    const std::uint64_t apart = other.low > low
-                                    ? static_cast<std::uint64_t>(other.low) -
-                                          static_cast<std::uint64_t>(low)
-                                    : static_cast<std::uint64_t>(low) -
-                                          static_cast<std::uint64_t>(other.low);
+    const std::uint64_t apart =
+        other.low > low ? static_cast<std::uint64_t>(other.low) - static_cast<std::uint64_t>(low)
+                        : static_cast<std::uint64_t>(low) - static_cast<std::uint64_t>(other.low);
     step = std::gcd(std::gcd(step, other.step), apart);
     low = std::min(low, other.low);
     high = std::max(high, other.high);

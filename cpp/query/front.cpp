@@ -100,8 +100,7 @@ std::vector<Point> divided(const Fronts::Product& product, const std::vector<con
   std::vector<Point> parts(fronts.size());
   for (std::size_t place = fronts.size() - 1; place > 0; --place) {
     const auto part = std::ranges::find_if(*fronts[place], [&](const Point& candidate) {
-      return holds(product.products[place - 1],
-                   {point[0] - candidate[0], point[1] - candidate[1]});
+      return holds(product.products[place - 1], {point[0] - candidate[0], point[1] - candidate[1]});
     });
     if (part == fronts[place]->end()) throw std::logic_error("a front has no such point");
     parts[place] = *part;

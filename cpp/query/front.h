@@ -18,9 +18,9 @@ struct FrontPoint {
   std::vector<std::uint16_t> codes;
 };
 
-// The exact front, by ascending first metric, one configuration for each point. Less is better where
-// a metric is not maximised. Throws SpaceError where the fronts on the way need more than `memory`
-// bytes.
+// The exact front, by ascending first metric, one configuration for each point. Less is better
+// where a metric is not maximised. Throws SpaceError where the fronts on the way need more than
+// `memory` bytes.
 [[nodiscard]] std::vector<FrontPoint> pareto_front(const Problem& problem, const Slices& slices,
                                                    bool maximise, bool maximise_other,
                                                    std::size_t memory, const Effort& effort);

@@ -31,7 +31,8 @@ std::pair<std::optional<std::int64_t>, std::optional<std::int64_t>> HalfTables<A
   left().each([&](std::int64_t cost, const Value& /*coefficient*/) {
     const std::int64_t rest = target - cost;
     while (end > 0 && (other.cost(end - 1) > rest || !occurs(end - 1))) --end;
-    if (end > 0) below = std::max(below.value_or(cost + other.cost(end - 1)), cost + other.cost(end - 1));
+    if (end > 0)
+      below = std::max(below.value_or(cost + other.cost(end - 1)), cost + other.cost(end - 1));
     // The least place that reaches the rest; places between that do not occur are passed over.
     while (from > 0 && other.cost(from - 1) >= rest) --from;
     std::size_t reached = from;
@@ -121,8 +122,8 @@ std::optional<std::pair<std::int64_t, std::int64_t>> least_between(const HalfTab
     }
     while (!window.empty() && right.cost(window.front()) > high - cost) window.pop_front();
     if (window.empty()) return;
-    const std::pair<std::int64_t, std::int64_t> found{
-        cost + right.cost(window.front()), other + right.coefficient(window.front())};
+    const std::pair<std::int64_t, std::int64_t> found{cost + right.cost(window.front()),
+                                                      other + right.coefficient(window.front())};
     if (!best || found.second < best->second) best = found;
   });
   return best;
@@ -135,10 +136,10 @@ NETLEDGER_ALGEBRA(Counting<WideCount<4>>)
 NETLEDGER_ALGEBRA(Counting<WideCount<16>>)
 NETLEDGER_ALGEBRA(Least)
 
-#define NETLEDGER_COUNT(...)                                                   \
-  template std::vector<Sum<__VA_ARGS__>> count_up_to(                          \
-      const HalfTables<Counting<__VA_ARGS__>>& halves,                         \
-      std::span<const std::int64_t> limits, Progress& progress);
+#define NETLEDGER_COUNT(...)                                                                 \
+  template std::vector<Sum<__VA_ARGS__>> count_up_to(                                        \
+      const HalfTables<Counting<__VA_ARGS__>>& halves, std::span<const std::int64_t> limits, \
+      Progress& progress);
 NETLEDGER_COUNT(std::uint64_t)
 NETLEDGER_COUNT(Wide)
 NETLEDGER_COUNT(WideCount<4>)

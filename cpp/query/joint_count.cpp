@@ -35,12 +35,13 @@ struct Pairs {
   [[nodiscard]] static const Message& message(const Product& product) noexcept { return product; }
   void require(std::size_t pairs) const {
     if (pairs <= memory / sizeof(Pair)) return;
-    throw SpaceError("counting by two metrics at once lists the pairs of costs that occur, which "
-                     "takes more than " +
-                     std::to_string(memory) +
-                     " bytes here: raise memory, ask about fewer configurations (where), or count "
-                     "by one metric and draw: sample(..., both budgets) states how many of the "
-                     "networks in the first band lie in the second");
+    throw SpaceError(
+        "counting by two metrics at once lists the pairs of costs that occur, which "
+        "takes more than " +
+        std::to_string(memory) +
+        " bytes here: raise memory, ask about fewer configurations (where), or count "
+        "by one metric and draw: sample(..., both budgets) states how many of the "
+        "networks in the first band lie in the second");
   }
   void add(const Message& message, const MetricCosts& costs, Wide count, Message& to) const {
     require(to.size() + message.size());
@@ -82,8 +83,7 @@ struct Pairs {
 
 Natural joint_count(const Problem& problem, const Slices& slices,
                     const std::pair<std::int64_t, std::int64_t>& limits,
-                    const std::pair<std::int64_t, std::int64_t>& other_limits,
-                    std::size_t memory) {
+                    const std::pair<std::int64_t, std::int64_t>& other_limits, std::size_t memory) {
   Natural total;
   for (const Slice& slice : slices.slices) {
     const Pairs pairs{.most = limits.second - slice.costs[0],
@@ -94,9 +94,12 @@ Natural joint_count(const Problem& problem, const Slices& slices,
     for (const std::size_t root : slices.tree.roots) roots.push_back(&elimination.root(root));
     // Few before many.
     std::ranges::stable_sort(roots, {}, [](const auto* root) { return root->size(); });
+    const auto within = [](std::int64_t cost, const std::pair<std::int64_t, std::int64_t>& of) {
+      return cost >= of.first && cost <= of.second;
+    };
     for (const Pair& pair : pairs.product(roots)) {
-      if (pair.cost + slice.costs[0] >= limits.first &&
-          pair.other + slice.costs[1] >= other_limits.first) {
+      if (within(pair.cost + slice.costs[0], limits) &&
+          within(pair.other + slice.costs[1], other_limits)) {
         total += Natural::of_wide(pair.count);
       }
     }

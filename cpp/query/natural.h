@@ -28,12 +28,8 @@ class Natural {
   Natural& operator+=(const Natural& other);
   // Throws std::logic_error where the other is larger.
   Natural& operator-=(const Natural& other);
-  friend Natural operator+(Natural left, const Natural& right) {
-    return left += right;
-  }
-  friend Natural operator-(Natural left, const Natural& right) {
-    return left -= right;
-  }
+  friend Natural operator+(Natural left, const Natural& right) { return left += right; }
+  friend Natural operator-(Natural left, const Natural& right) { return left -= right; }
   friend Natural operator*(const Natural& left, const Natural& right);
   friend bool operator==(const Natural&, const Natural&) = default;
   friend bool operator<(const Natural& left, const Natural& right) noexcept;

@@ -108,9 +108,9 @@ std::vector<PartUse<Count>> part_uses(const SliceTables<Counting<Count>>& slice,
   return uses;
 }
 
-#define NETLEDGER_COUNT(...)                                                             \
-  template std::vector<PartUse<__VA_ARGS__>> part_uses(                                  \
-      const SliceTables<Counting<__VA_ARGS__>>& slice,                                   \
+#define NETLEDGER_COUNT(...)                                                                \
+  template std::vector<PartUse<__VA_ARGS__>> part_uses(                                     \
+      const SliceTables<Counting<__VA_ARGS__>>& slice,                                      \
       const HalfTables<Counting<__VA_ARGS__>>& halves, std::int64_t low, std::int64_t high, \
       Progress& progress);
 NETLEDGER_COUNT(std::uint64_t)

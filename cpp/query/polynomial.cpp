@@ -29,8 +29,7 @@ NETLEDGER_WIDEST void add_weighted(std::uint64_t* out, const std::uint64_t* in, 
 }
 
 // Four passes in one.
-NETLEDGER_WIDEST void add_four(std::uint64_t* out,
-                               const std::array<const std::uint64_t*, 4>& in,
+NETLEDGER_WIDEST void add_four(std::uint64_t* out, const std::array<const std::uint64_t*, 4>& in,
                                std::size_t count, const std::array<std::uint64_t, 4>& weights) {
   const auto [a, b, c, d] = in;
   if (weights[0] == 1 && weights[1] == 1 && weights[2] == 1 && weights[3] == 1) {
@@ -79,16 +78,16 @@ Polynomial<Algebra> trimmed(std::int64_t first, std::uint64_t step,
     terms.reserve(count);
     for (auto value = begin; value != end; ++value) {
       if (there(*value)) {
-        terms.push_back({first + static_cast<std::int64_t>(
-                                     static_cast<std::size_t>(value - begin) * step),
-                         *value});
+        terms.push_back(
+            {first + static_cast<std::int64_t>(static_cast<std::size_t>(value - begin) * step),
+             *value});
       }
     }
     return Polynomial<Algebra>(std::move(terms));
   }
   values.erase(end, values.end());
   values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(skipped));
-  return Polynomial<Algebra>(first, step, std::move(values));
+  return Polynomial<Algebra>(first, step, std::move(values), count);
 }
 
 // Brings terms of equal costs together.
@@ -125,7 +124,7 @@ Extent Polynomial<Algebra>::extent() const {
             .low = first_,
             .high = cost(dense_.size() - 1),
             .step = dense_.size() == 1 ? 0 : step_,
-            .terms = static_cast<double>(dense_.size())};
+            .terms = static_cast<double>(occurring_)};
   }
   Extent extent;
   for (const Term& term : sparse_) extent.unite(Extent::of(term.cost));
@@ -300,14 +299,20 @@ void DenseProduct<Algebra>::fill(std::size_t begin, std::size_t end, Value* out)
 
 template <class Algebra>
 Polynomial<Algebra> product(const Polynomial<Algebra>& polynomial,
-                            const Polynomial<Algebra>& factor, const RunOptions& options) {
+                            const Polynomial<Algebra>& factor, const RunOptions& options,
+                            Places<typename Algebra::Value> room) {
   using Value = typename Algebra::Value;
   using Term = typename Polynomial<Algebra>::Term;
   if (polynomial.empty() || factor.empty()) return {};
   const Extent extent = polynomial.extent() + factor.extent();
-  if (polynomial.dense()) {
+  const std::size_t ways = polynomial.size() * factor.size();
+  const bool dense_product = extent.is_dense(static_cast<double>(ways));
+  if (polynomial.dense() && dense_product) {
     const DenseProduct<Algebra> dense(polynomial, factor);
-    Places<Value> values(dense.places());
+    Places<Value> values;
+    if (room.capacity() >= dense.places()) values = std::move(room);
+    values.clear();
+    values.resize(dense.places());
     const std::size_t blocks = (dense.places() - 1) / dense.block() + 1;
     const std::size_t chunk = std::max<std::size_t>(cached * 16 / dense.block(), 1);
     run_chunks(blocks, chunk, options, [&](unsigned /*thread*/) -> ChunkWorker {
@@ -318,18 +323,17 @@ Polynomial<Algebra> product(const Polynomial<Algebra>& polynomial,
     });
     return trimmed<Algebra>(dense.first(), dense.step(), std::move(values));
   }
-  const auto polynomial_terms = polynomial.sparse_terms();
+  const std::vector<Term> polynomial_terms = polynomial.terms();
   const std::vector<Term> factor_terms = factor.terms();
-  const std::size_t ways = polynomial_terms.size() * factor_terms.size();
-  if (extent.is_dense(static_cast<double>(ways))) {
+  if (dense_product) {
     const std::uint64_t step = std::max<std::uint64_t>(extent.step, 1);
     Places<Value> values(static_cast<std::size_t>(extent.slots()), Algebra::absent());
     for (const Term& term : factor_terms) {
       for (const Term& other : polynomial_terms) {
-        Value& value = values[static_cast<std::size_t>(
-            (static_cast<std::uint64_t>(term.cost + other.cost) -
-             static_cast<std::uint64_t>(extent.low)) /
-            step)];
+        Value& value =
+            values[static_cast<std::size_t>((static_cast<std::uint64_t>(term.cost + other.cost) -
+                                             static_cast<std::uint64_t>(extent.low)) /
+                                            step)];
         value = Algebra::add(value, Algebra::multiply(term.coefficient, other.coefficient));
       }
     }
@@ -347,14 +351,14 @@ Polynomial<Algebra> product(const Polynomial<Algebra>& polynomial,
   return Polynomial<Algebra>(std::move(terms));
 }
 
-#define NETLEDGER_ALGEBRA(...)                                                            \
-  template class Polynomial<__VA_ARGS__>;                                                 \
-  template class DenseProduct<__VA_ARGS__>;                                               \
-  template class DenseSum<__VA_ARGS__>;                                                   \
-  template Polynomial<__VA_ARGS__> sum(std::span<const Shifted<__VA_ARGS__>> summands);   \
-  template Polynomial<__VA_ARGS__> product(const Polynomial<__VA_ARGS__>& polynomial,     \
-                                           const Polynomial<__VA_ARGS__>& factor,         \
-                                           const RunOptions& options);
+#define NETLEDGER_ALGEBRA(...)                                                          \
+  template class Polynomial<__VA_ARGS__>;                                               \
+  template class DenseProduct<__VA_ARGS__>;                                             \
+  template class DenseSum<__VA_ARGS__>;                                                 \
+  template Polynomial<__VA_ARGS__> sum(std::span<const Shifted<__VA_ARGS__>> summands); \
+  template Polynomial<__VA_ARGS__> product(                                             \
+      const Polynomial<__VA_ARGS__>& polynomial, const Polynomial<__VA_ARGS__>& factor, \
+      const RunOptions& options, Places<__VA_ARGS__::Value> room);
 NETLEDGER_ALGEBRA(Counting<std::uint64_t>)
 NETLEDGER_ALGEBRA(Counting<Wide>)
 NETLEDGER_ALGEBRA(Counting<WideCount<4>>)

@@ -50,9 +50,10 @@ class Polynomial {
   // Ascending costs, each once, none with an absent coefficient.
   explicit Polynomial(std::vector<Term> terms) : sparse_(std::move(terms)) {}
   // One coefficient per place of a distance of `step`, beginning at `first`; the first and the last
-  // one are there.
-  Polynomial(std::int64_t first, std::uint64_t step, Places<Value> coefficients)
-      : first_(first), step_(step), dense_(std::move(coefficients)) {}
+  // one are there, and `occurring` of all.
+  Polynomial(std::int64_t first, std::uint64_t step, Places<Value> coefficients,
+             std::size_t occurring)
+      : first_(first), step_(step), dense_(std::move(coefficients)), occurring_(occurring) {}
   // One way, of cost 0.
   [[nodiscard]] static Polynomial one() { return Polynomial({Term{}}); }
 
@@ -68,6 +69,8 @@ class Polynomial {
   [[nodiscard]] std::size_t bytes() const noexcept {
     return sparse_.size() * sizeof(Term) + dense_.size() * sizeof(Value);
   }
+  // Costs that occur.
+  [[nodiscard]] std::size_t size() const noexcept { return dense() ? occurring_ : sparse_.size(); }
   // Costs that are stored, ascending; of a dense one with those that do not occur.
   [[nodiscard]] std::size_t places() const noexcept {
     return dense() ? dense_.size() : sparse_.size();
@@ -82,6 +85,12 @@ class Polynomial {
   [[nodiscard]] std::size_t places_up_to(std::int64_t limit) const noexcept;
   // Absent where no configuration has the cost.
   [[nodiscard]] Value at(std::int64_t cost) const noexcept;
+  // The memory of a dense one, which is left without anything.
+  [[nodiscard]] Places<Value> release() {
+    Places<Value> released = std::move(dense_);
+    *this = {};
+    return released;
+  }
   // Calls use(cost, coefficient) with those that are there, ascending.
   template <class Use>
   void each(Use&& use) const {
@@ -95,6 +104,8 @@ class Polynomial {
   std::int64_t first_ = 0;
   std::uint64_t step_ = 1;
   Places<Value> dense_;
+  // Of the dense ones.
+  std::size_t occurring_ = 0;
 };
 
 template <class Algebra>
@@ -127,11 +138,13 @@ class DenseSum {
 template <class Algebra>
 [[nodiscard]] Polynomial<Algebra> sum(std::span<const Shifted<Algebra>> summands);
 
-// The ways of both together. Each term of the second is a pass over the first.
+// The ways of both together. Each term of the second is a pass over the first. A dense product is
+// made in `room` where that is large enough: memory that was used before is faster than new one.
 template <class Algebra>
 [[nodiscard]] Polynomial<Algebra> product(const Polynomial<Algebra>& polynomial,
                                           const Polynomial<Algebra>& factor,
-                                          const RunOptions& options = {});
+                                          const RunOptions& options = {},
+                                          Places<typename Algebra::Value> room = {});
 
 // The same, part by part.
 // with these limits; `out` has end - begin values, absent at first.
@@ -147,8 +160,8 @@ class DenseProduct {
   [[nodiscard]] std::size_t places() const noexcept { return places_; }
   // Places come in blocks of so many, one for each residue of the factor's costs.
   [[nodiscard]] std::size_t block() const noexcept { return ratio_; }
-  // Writes the places from block `begin` to before block `end`; `out` begins with the first of them.
-  // The last block may be cut off by `places`.
+  // Writes the places from block `begin` to before block `end`; `out` begins with the first of
+  // them. The last block may be cut off by `places`.
   void fill(std::size_t begin, std::size_t end, Value* out) const;
 
  private:

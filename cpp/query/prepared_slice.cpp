@@ -10,7 +10,7 @@ namespace netledger {
 template <class Count>
 PreparedSlice<Count>::PreparedSlice(std::shared_ptr<const SliceTables<Algebra>> slice,
                                     Progress& progress)
-    : slice_(std::move(slice)), chain_(slice_->chain(slice_->order().order)) {
+    : slice_(std::move(slice)), chain_(slice_->chain(slice_->kept_order().order)) {
   chain_.multiply(true, progress);
   finish();
 }
@@ -18,7 +18,7 @@ PreparedSlice<Count>::PreparedSlice(std::shared_ptr<const SliceTables<Algebra>> 
 template <class Count>
 PreparedSlice<Count>::PreparedSlice(std::shared_ptr<const SliceTables<Algebra>> slice,
                                     std::vector<Polynomial<Algebra>> tables)
-    : slice_(std::move(slice)), chain_(slice_->chain(slice_->order().order)) {
+    : slice_(std::move(slice)), chain_(slice_->chain(slice_->kept_order().order)) {
   chain_.restore(std::move(tables));
   finish();
 }
@@ -26,7 +26,7 @@ PreparedSlice<Count>::PreparedSlice(std::shared_ptr<const SliceTables<Algebra>> 
 template <class Count>
 void PreparedSlice<Count>::finish() {
   ranked_.emplace(chain_.result());
-  for (const std::size_t part : slice_->order().order) listed_.push_back(list(part));
+  for (const std::size_t part : slice_->kept_order().order) listed_.push_back(list(part));
 }
 
 template <class Count>
@@ -52,8 +52,8 @@ auto PreparedSlice<Count>::list(std::size_t part) const -> std::optional<Listed>
 
 namespace {
 
-// Networks of nearby numbers, or costs, read the same parts of large tables. One after the other they
-// find them in the cache; otherwise nearly every look-up waits for memory.
+// Networks of nearby numbers, or costs, read the same parts of large tables. One after the other
+// they find them in the cache; otherwise nearly every look-up waits for memory.
 template <class Item, class Key>
 void bring_together(std::vector<Item>& items, std::vector<Item>& room, const Key& key) {
   constexpr std::size_t buckets = 4096;
@@ -99,7 +99,7 @@ void PreparedSlice<Count>::write_share(std::size_t place,
                                        const typename ProductChain<Algebra>::Part& share,
                                        std::span<std::uint16_t> codes, Code* row) const {
   if (!listed_[place]) {
-    const std::size_t part = slice_->order().order[place];
+    const std::size_t part = slice_->kept_order().order[place];
     slice_->find(part, share.cost, share.asked, codes);
     for (const VariableIndex variable : slice_->variables(part)) {
       row[variable] = static_cast<Code>(codes[variable]);
@@ -127,7 +127,7 @@ void PreparedSlice<Count>::write_shares(std::vector<Pending> pending,
       row_of(request.row)[variable] = static_cast<Code>(codes[variable]);
     }
   }
-  if (slice_->order().order.empty()) return;
+  if (slice_->kept_order().order.empty()) return;
   for (std::size_t place = chain_.parts().size() - 1; place > 0; --place) {
     for (Pending& request : pending) {
       const auto share = chain_.take_share(place, request.cost, request.asked);

@@ -28,9 +28,7 @@ class PreparedSlice {
   [[nodiscard]] const ProductChain<Algebra>& chain() const noexcept { return chain_; }
   // By cost, without what the slice costs by itself.
   [[nodiscard]] const RankedTable<Count>& ranked() const noexcept { return *ranked_; }
-  [[nodiscard]] std::size_t bytes() const noexcept {
-    return chain_.bytes() + ranked_->bytes();
-  }
+  [[nodiscard]] std::size_t bytes() const noexcept { return chain_.bytes() + ranked_->bytes(); }
 
   // Which network a row is to be: its number, counted by cost.
   struct Request {

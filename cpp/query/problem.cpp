@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <optional>
+#include <set>
 
 #include "space/error.h"
 
@@ -47,7 +48,11 @@ Problem::Problem(const Plan& plan, const Question& question) {
     }
   }
   for (const Restriction& restriction : question.restrictions) add_restriction(plan, restriction);
-  for (const Constraint& constraint : question.constraints) add_constraint(constraint);
+  for (const Constraint& constraint : question.constraints) {
+    check_variables(constraint.variables, constraint.allowed.size());
+    // Other spellings of a network are the network.
+    add_constraint(question.law == Law::genes ? of_canonical(plan, constraint) : constraint);
+  }
   for (Potential& potential : potentials_) count_from_zero(potential);
 }
 
@@ -117,10 +122,21 @@ void Problem::add_activity(const Plan& plan, VariableIndex variable) {
 }
 
 void Problem::add_restriction(const Plan& plan, const Restriction& restriction) {
-  const Activity& activity = plan.activities.at(restriction.variable);
+  if (restriction.variable >= sizes_.size()) {
+    throw SpaceError("a restriction is of variable " + std::to_string(restriction.variable) +
+                     ", but the space has " + std::to_string(sizes_.size()));
+  }
+  const Activity& activity = plan.activities[restriction.variable];
   const std::uint32_t size = sizes_[restriction.variable];
   std::vector<std::uint8_t> listed(size);
-  for (const std::uint32_t code : restriction.codes) listed.at(code) = 1;
+  for (const std::uint32_t code : restriction.codes) {
+    if (code >= size) {
+      throw SpaceError("a restriction lists code " + std::to_string(code) + " of variable '" +
+                       plan.variables[restriction.variable].name + "', which has " +
+                       std::to_string(size) + " choices");
+    }
+    listed[code] = 1;
+  }
   // The variables of a condition come before the variable.
   std::vector<VariableIndex> variables;
   if (!activity.active.empty()) variables = activity.variables;
@@ -137,8 +153,39 @@ void Problem::add_restriction(const Plan& plan, const Restriction& restriction) 
   add_constraint(constraint);
 }
 
+// The same constraint over raw codes: an inactive variable counts as its code 0.
+Constraint Problem::of_canonical(const Plan& plan, const Constraint& constraint) const {
+  constexpr std::size_t most_entries = std::size_t{1} << 22U;
+  std::set<VariableIndex> variables(constraint.variables.begin(), constraint.variables.end());
+  for (const VariableIndex variable : constraint.variables) {
+    const Activity& activity = plan.activities[variable];
+    if (!activity.active.empty()) {
+      variables.insert(activity.variables.begin(), activity.variables.end());
+    }
+  }
+  Constraint raw{.variables = {variables.begin(), variables.end()}, .allowed = {}};
+  const auto count = entries(raw.variables, most_entries);
+  if (!count) {
+    throw SpaceError(
+        "a condition depends on too many variables, with those that decide whether "
+        "they are active: ask with law=\"architectures\"");
+  }
+  std::vector<std::uint16_t> codes(sizes_.size());
+  for (std::size_t index = 0; index < *count; ++index) {
+    set_codes(raw.variables, index, codes);
+    std::vector<std::uint16_t> canonical = codes;
+    for (const VariableIndex variable : constraint.variables) {
+      const Activity& activity = plan.activities[variable];
+      if (!activity.active.empty() && activity.active[entry(activity.variables, codes)] == 0) {
+        canonical[variable] = 0;
+      }
+    }
+    raw.allowed.push_back(constraint.allowed[entry(constraint.variables, canonical)]);
+  }
+  return raw;
+}
+
 void Problem::add_constraint(const Constraint& constraint) {
-  check_variables(constraint.variables, constraint.allowed.size());
   Potential& target = potential(constraint.variables);
   if (target.allowed.empty()) target.allowed.assign(target.entries, 1);
   for (std::size_t entry = 0; entry < target.entries; ++entry) {

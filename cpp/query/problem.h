@@ -1,5 +1,5 @@
-// Problem: what a question about a whole space comes down to. Variables with a few choices each, and
-// potentials over few of them: what a choice adds to the cost, and which choices there are.
+// Problem: what a question about a whole space comes down to. Variables with a few choices each,
+// and potentials over few of them: what a choice adds to the cost, and which choices there are.
 #pragma once
 
 #include <cstddef>
@@ -73,7 +73,8 @@ class Problem {
   [[nodiscard]] std::size_t entry(std::span<const VariableIndex> variables,
                                   std::span<const std::uint16_t> codes) const noexcept {
     std::size_t found = 0;
-    for (const VariableIndex variable : variables) found = found * sizes_[variable] + codes[variable];
+    for (const VariableIndex variable : variables)
+      found = found * sizes_[variable] + codes[variable];
     return found;
   }
   // The number of entries, nothing where they are more than `most`.
@@ -88,6 +89,7 @@ class Problem {
   void add_factor(const Factor& factor, std::span<const std::uint32_t> metrics);
   void add_activity(const Plan& plan, VariableIndex variable);
   void add_restriction(const Plan& plan, const Restriction& restriction);
+  [[nodiscard]] Constraint of_canonical(const Plan& plan, const Constraint& constraint) const;
   void add_constraint(const Constraint& constraint);
   // Takes the least cost of each metric out of a potential, to the constants.
   void count_from_zero(Potential& potential);

@@ -20,18 +20,26 @@ RunOptions Progress::options(double operations, double rows) {
 template <class Algebra>
 void ProductChain<Algebra>::multiply(bool keep, Progress& progress) {
   tables_.clear();
+  std::vector<Extent> made{parts_.front()->extent()};
+  for (std::size_t part = 1; part < parts_.size(); ++part) {
+    made.push_back(made.back() + parts_[part]->extent());
+  }
   constexpr bool narrow = std::is_same_v<Algebra, Counting<std::uint64_t>>;
   Wide total = 1;
   if constexpr (narrow) total = total_of(*parts_.front());
+  Places<Value> room;
   for (std::size_t part = 1; part < parts_.size(); ++part) {
     const Polynomial<Algebra>& first = result();
-    const Extent of_first = first.extent();
-    const Extent of_part = parts_[part]->extent();
-    const double operations = of_first.terms * of_part.terms;
-    const Extent made = of_first + of_part;
-    const double rows = first.dense() ? static_cast<double>(of_first.slots()) : made.terms;
+    const double operations = first.extent().terms * parts_[part]->extent().terms;
+    const auto rows = static_cast<double>(made[part].slots());
+    if (!keep && first.dense() && room.capacity() < made[part].slots()) {
+      // As large as the largest table that will be made in it.
+      const std::size_t last = parts_.size() - 1 - (parts_.size() - 1 - part) % 2;
+      room = {};
+      room.reserve(static_cast<std::size_t>(made[last].slots()));
+    }
     Polynomial<Algebra> next =
-        product(first, *parts_[part], progress.options(operations, rows));
+        product(first, *parts_[part], progress.options(operations, rows), std::exchange(room, {}));
     progress.done(operations);
     // Modulo 2^64 a count is at most what it is: where all add up to as many as there are, none has
     // lost anything.
@@ -39,7 +47,10 @@ void ProductChain<Algebra>::multiply(bool keep, Progress& progress) {
       total *= total_of(*parts_[part]);
       if (total_of(next) != total) throw CountsTooLarge();
     }
-    if (!keep) tables_.clear();
+    if (!keep && !tables_.empty()) {
+      room = tables_.back().release();
+      tables_.clear();
+    }
     tables_.push_back(std::move(next));
   }
   if (keep) prepare_division();
@@ -144,8 +155,7 @@ auto ProductChain<Algebra>::take_share(std::size_t number, std::int64_t& cost, V
     for (const auto* term = division.terms.data() + division.begins[group]; term != end; ++term) {
       // Beyond the end, also where it would be negative.
       const std::uint64_t at = place - term->steps;
-      if (at < division.others.size() &&
-          takes(*term, division.others[at], cost, asked, part)) {
+      if (at < division.others.size() && takes(*term, division.others[at], cost, asked, part)) {
         return part;
       }
     }

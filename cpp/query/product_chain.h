@@ -81,7 +81,8 @@ class ProductChain {
   // The parts in the order of multiplication; at least one. They outlive it.
   explicit ProductChain(std::vector<const Polynomial<Algebra>*> parts) : parts_(std::move(parts)) {}
 
-  // Throws CountsTooLarge where counts of 64 bits pass them. Not `keep`: only the last product stays, which is enough without a walk.
+  // Throws CountsTooLarge where counts of 64 bits pass them. Not `keep`: only the last product
+  // stays, which is enough without a walk.
   void multiply(bool keep, Progress& progress);
   // The last product, which is not kept.
   [[nodiscard]] Polynomial<Algebra> take() {

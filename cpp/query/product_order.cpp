@@ -26,8 +26,6 @@ ProductOrder evaluated(std::span<const Extent> parts, std::vector<std::size_t> o
   return result;
 }
 
-double work(const ProductOrder& order) { return order.operations + 8 * order.places; }
-
 // Chooses from the end: last comes what leaves the least to be made of the others. `first`, if any,
 // comes first.
 std::vector<std::size_t> from_the_end(std::span<const Extent> parts,
@@ -70,13 +68,16 @@ double stored_places(const Extent& extent) noexcept {
   return extent.is_dense(extent.terms) ? slots : std::min(slots, 2 * extent.terms);
 }
 
-ProductOrder order_product(std::span<const Extent> parts) {
+ProductOrder order_product(std::span<const Extent> parts, double place_cost) {
   if (parts.empty()) return {};
-  const auto most_terms = static_cast<std::size_t>(
-      std::ranges::max_element(parts, {}, &Extent::terms) - parts.begin());
+  const auto most_terms =
+      static_cast<std::size_t>(std::ranges::max_element(parts, {}, &Extent::terms) - parts.begin());
   std::vector<std::size_t> by_terms(parts.size());
   std::iota(by_terms.begin(), by_terms.end(), std::size_t{0});
   std::ranges::stable_sort(by_terms, {}, [&](std::size_t part) { return -parts[part].terms; });
+  const auto work = [place_cost](const ProductOrder& order) {
+    return order.operations + place_cost * order.places;
+  };
   ProductOrder best = evaluated(parts, by_terms);
   const auto consider = [&](std::vector<std::size_t> order) {
     ProductOrder other = evaluated(parts, std::move(order));
@@ -112,12 +113,13 @@ Halves split_product(std::span<const Extent> parts) {
       behind.push_back(parts[all.order[index]]);
     }
     const ProductOrder right = order_product(behind);
-    Halves halves{.left = {all.order.begin(), all.order.begin() + static_cast<std::ptrdiff_t>(count)},
-                  .right = {},
-                  .operations = operations + right.operations,
-                  .places = places + right.places};
+    Halves halves{
+        .left = {all.order.begin(), all.order.begin() + static_cast<std::ptrdiff_t>(count)},
+        .right = {},
+        .operations = operations + right.operations,
+        .places = places + right.places};
     for (const std::size_t index : right.order) halves.right.push_back(all.order[count + index]);
-    const auto cost = [](const Halves& of) { return of.operations + 8 * of.places; };
+    const auto cost = [](const Halves& of) { return of.operations + written_place * of.places; };
     if (!best || cost(halves) < cost(*best)) best = std::move(halves);
   }
   return best.value_or(Halves{});

@@ -1,5 +1,5 @@
-// ProductOrder: in which order independent parts are brought together, so that the tables on the way
-// stay small.
+// ProductOrder: in which order independent parts are brought together, so that the tables on the
+// way stay small.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,8 @@
 
 namespace netledger {
 
-// Places that a table of these limits is stored in: dense, or sparse, which takes two for each value.
+// Places that a table of these limits is stored in: dense, or sparse, which takes two for each
+// value.
 [[nodiscard]] double stored_places(const Extent& extent) noexcept;
 
 struct ProductOrder {
@@ -27,7 +28,12 @@ struct ProductOrder {
   double streamed_places = 0;
 };
 
-[[nodiscard]] ProductOrder order_product(std::span<const Extent> parts);
+// `place_cost`: how many additions a place of a table is worth. Writing one costs as much as some
+// additions; where all tables are kept, more is at stake.
+inline constexpr double written_place = 8;
+inline constexpr double kept_place = 32;
+[[nodiscard]] ProductOrder order_product(std::span<const Extent> parts,
+                                         double place_cost = written_place);
 
 // Two products, of parts that together are all, so that a question about the sum of both is
 // answered by passing over the tables of either.

@@ -122,10 +122,10 @@ Query::Query(const Plan& plan, Question question, std::size_t memory)
 }
 
 Counts& Query::counts() {
-  require_metrics(1);
   if (size_.bits() > most_bits) {
-    throw SpaceError("the space has more than 2^1024 configurations: they are counted, but not by "
-                     "cost");
+    throw SpaceError(
+        "the space has more than 2^1024 configurations: they are counted, but not by "
+        "cost");
   }
   if (counts_ == nullptr) counts_ = make_counts(problem_, slices_, limbs_, memory_);
   return *counts_;
@@ -144,7 +144,8 @@ void Query::restore(std::size_t limbs, const std::vector<std::vector<StoredTable
 
 void Query::require_metrics(std::size_t count) const {
   if (problem_.names().size() >= count) return;
-  throw SpaceError("the question needs " + std::to_string(count) + " metrics, but it has " +
+  throw SpaceError("this is asked of " + std::to_string(count) +
+                   (count == 1 ? " metric" : " metrics") + ", but the query has " +
                    std::to_string(problem_.names().size()));
 }
 
@@ -220,8 +221,7 @@ std::optional<Located> Query::best(bool largest, std::int64_t low, std::int64_t 
     if (!found) continue;
     const std::int64_t other = sign * found->second + slice.costs[1];
     if (best && (largest ? other <= best->other : other >= best->other)) continue;
-    best = Located{
-        .cost = found->first + slice.costs[0], .other = other, .codes = slice.codes};
+    best = Located{.cost = found->first + slice.costs[0], .other = other, .codes = slice.codes};
     if (!halves.find(found->first, best->codes)) throw std::logic_error("a cost is not there");
   }
   return best;
@@ -231,8 +231,9 @@ Natural Query::joint(const std::pair<std::int64_t, std::int64_t>& limits,
                      const std::pair<std::int64_t, std::int64_t>& other_limits) const {
   require_metrics(2);
   if (size_.bits() > 128) {
-    throw SpaceError("a space of more than 2^128 configurations is not counted by two metrics at "
-                     "once");
+    throw SpaceError(
+        "a space of more than 2^128 configurations is not counted by two metrics at "
+        "once");
   }
   return joint_count(problem_, slices_, limits, other_limits, memory_);
 }
@@ -275,11 +276,11 @@ Natural Query::count_where(const Restriction& restriction, std::int64_t low, std
 
 std::vector<std::vector<Natural>> Query::marginals(std::int64_t low, std::int64_t high,
                                                    const Effort& effort) {
-  const auto least = problem_.names().empty() ? std::nullopt : extreme(false);
-  const bool limited =
-      least && (low > least->cost || high < extreme(true)->cost);
   std::vector<std::vector<Natural>> found;
   for (const std::uint32_t size : problem_.sizes()) found.emplace_back(size + 1);
+  if (low > high || size_.is_zero()) return found;
+  const auto least = problem_.names().empty() ? std::nullopt : extreme(false);
+  const bool limited = least && (low > least->cost || high < extreme(true)->cost);
   const auto only = [](VariableIndex variable, std::uint32_t code) {
     return Restriction{.variable = variable, .codes = {code}, .inactive = false};
   };
@@ -333,22 +334,23 @@ void Query::count_parts(std::int64_t low, std::int64_t high, const Effort& effor
   std::vector<std::vector<Problem>> restricted(problem_.sizes().size());
   with_counts([&](Counts& counts) {
     for (auto& of_variable : found) std::ranges::fill(of_variable, Natural());
-    counts.uses(low, high,
-                [&](std::size_t slice, std::size_t part, const auto& ways) {
-                  for (const VariableIndex variable : parts[part]) {
-                    if (alone[variable]) continue;
-                    auto& problems = restricted[variable];
-                    for (std::uint32_t code = 0; code < problem_.sizes()[variable]; ++code) {
-                      if (problems.size() == code) {
-                        problems.push_back(problem_.restricted(plan_, restriction(variable, code)));
-                      }
-                      found[variable][code] += weighted(
-                          table_of<WideCount<16>>(problems[code], slices_.slices[slice], parts[part]),
-                          ways);
-                    }
-                  }
-                },
-                effort);
+    counts.uses(
+        low, high,
+        [&](std::size_t slice, std::size_t part, const auto& ways) {
+          for (const VariableIndex variable : parts[part]) {
+            if (alone[variable]) continue;
+            auto& problems = restricted[variable];
+            for (std::uint32_t code = 0; code < problem_.sizes()[variable]; ++code) {
+              if (problems.size() == code) {
+                problems.push_back(problem_.restricted(plan_, restriction(variable, code)));
+              }
+              found[variable][code] += weighted(
+                  table_of<WideCount<16>>(problems[code], slices_.slices[slice], parts[part]),
+                  ways);
+            }
+          }
+        },
+        effort);
     return 0;
   });
   for (VariableIndex variable = 0; variable < alone.size(); ++variable) {

@@ -37,6 +37,9 @@ class Query {
   // Equal for equal problems.
   [[nodiscard]] std::uint64_t fingerprint() const;
 
+  // Throws SpaceError where the question has fewer metrics.
+  void require_metrics(std::size_t count) const;
+
   // A configuration of the least cost, or the greatest; nothing where there is none.
   [[nodiscard]] std::optional<Located> extreme(bool largest) const;
   // The one whose other cost is the least, or the greatest, of those whose cost lies between.
@@ -77,7 +80,6 @@ class Query {
 
  private:
   void widen();
-  void require_metrics(std::size_t count) const;
   void count_parts(std::int64_t low, std::int64_t high, const Effort& effort,
                    std::vector<std::vector<Natural>>& found);
   [[nodiscard]] Natural count_where(const Restriction& restriction, std::int64_t low,

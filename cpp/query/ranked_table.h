@@ -82,6 +82,7 @@ class RankedTable {
     }
     return {table_->cost(place), narrowed(number)};
   }
+
  private:
   // Places between sums that are kept.
   static constexpr std::size_t stride = 64;

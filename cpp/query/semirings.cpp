@@ -75,9 +75,9 @@ void find_codes(const Elimination<CostPolynomials<Algebra>>& elimination, std::s
     if (!costs.read(codes, added)) continue;
     const auto* const product = elimination.product(index, codes);
     const Polynomial<Algebra>& rest =
-        product != nullptr            ? CostPolynomials<Algebra>::message(*product)
+        product != nullptr        ? CostPolynomials<Algebra>::message(*product)
         : bucket.children.empty() ? one
-                                      : elimination.message(bucket.children.front(), codes);
+                                  : elimination.message(bucket.children.front(), codes);
     const std::int64_t left = cost - added[0];
     const auto value = rest.at(left);
     if (Algebra::is_absent(value)) continue;
@@ -98,10 +98,10 @@ void find_codes(const Elimination<CostPolynomials<Algebra>>& elimination, std::s
   throw std::logic_error("an elimination has no such configuration");
 }
 
-#define NETLEDGER_ALGEBRA(...)                                                                  \
-  template struct CostPolynomials<__VA_ARGS__>;                                                      \
-  template void find_codes(const Elimination<CostPolynomials<__VA_ARGS__>>& elimination,             \
-                           std::size_t bucket, std::int64_t cost, __VA_ARGS__::Value asked,     \
+#define NETLEDGER_ALGEBRA(...)                                                              \
+  template struct CostPolynomials<__VA_ARGS__>;                                             \
+  template void find_codes(const Elimination<CostPolynomials<__VA_ARGS__>>& elimination,    \
+                           std::size_t bucket, std::int64_t cost, __VA_ARGS__::Value asked, \
                            std::span<std::uint16_t> codes);
 NETLEDGER_ALGEBRA(Counting<std::uint64_t>)
 NETLEDGER_ALGEBRA(Counting<Wide>)

@@ -18,6 +18,7 @@ SliceTables<Algebra>::SliceTables(const Problem& problem, const Slices& slices, 
   }
   if (empty_) return;
   order_ = order_product(extents);
+  kept_order_ = order_product(extents, kept_place);
   halves_ = split_product(extents);
 }
 

@@ -32,6 +32,8 @@ class SliceTables {
   // For each component of the tree its polynomial.
   [[nodiscard]] const std::vector<const Table*>& parts() const noexcept { return parts_; }
   [[nodiscard]] const ProductOrder& order() const noexcept { return order_; }
+  // The order in which all products are kept.
+  [[nodiscard]] const ProductOrder& kept_order() const noexcept { return kept_order_; }
   [[nodiscard]] const Halves& halves() const noexcept { return halves_; }
   // The products of some parts; at least one part, or `one`.
   [[nodiscard]] Chain chain(std::span<const std::size_t> parts) const;
@@ -56,6 +58,7 @@ class SliceTables {
   std::vector<const Table*> parts_;
   bool empty_ = false;
   ProductOrder order_;
+  ProductOrder kept_order_;
   Halves halves_;
   // The product of no parts.
   Table one_ = Table::one();

@@ -1,6 +1,7 @@
 // Tables of counts as plain words, to be written to a file and read again.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -50,14 +51,18 @@ template <class Count>
   if (stored.step > 0) {
     Places<Count> counts(places);
     std::memcpy(static_cast<void*>(counts.data()), stored.words.data(), places * sizeof(Count));
-    return Table(stored.first, stored.step, std::move(counts));
+    const auto occurring = static_cast<std::size_t>(
+        std::ranges::count_if(counts, [](const Count& count) { return !(count == Count{0}); }));
+    if (counts.front() == Count{0} || counts.back() == Count{0}) return std::nullopt;
+    return Table(stored.first, stored.step, std::move(counts), occurring);
   }
   if (stored.costs.size() != places) return std::nullopt;
   std::vector<typename Table::Term> terms(places);
   for (std::size_t place = 0; place < places; ++place) {
     terms[place].cost = stored.costs[place];
     if (place > 0 && terms[place].cost <= terms[place - 1].cost) return std::nullopt;
-    std::memcpy(static_cast<void*>(&terms[place].coefficient), stored.words.data() + place * words, sizeof(Count));
+    std::memcpy(static_cast<void*>(&terms[place].coefficient), stored.words.data() + place * words,
+                sizeof(Count));
   }
   return Table(std::move(terms));
 }

@@ -77,6 +77,7 @@ _MODULES = (
     "compiled",
     "conventions",
     "costs",
+    "distribution",
     "formulas",
     "layers",
     "metrics",

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from netledger._pure.plan import Budget, Progress
+from netledger._pure.plan import Budget
+from netledger._pure.query import Constraint, Progress, Restriction
 from netledger._results import Cost, Counts, Node, Scope, Variable
 from netledger.formulas._layer import Shape
 from netledger.quantity import Quantity
@@ -336,6 +337,18 @@ class Plan:
         Codes of `count` positions from one on, which is given by its digits.
         """
 
+    def expected(
+        self,
+        metric: str,
+        probabilities: npt.NDArray[np.float64],
+        gradient: bool = False,
+        threads: int = 1,
+        check: bool = True,
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64] | None]:
+        """
+        Expected costs under independent choices, and their gradients.
+        """
+
     def explain(self) -> dict[str, Any]:
         """
         What became of the space.
@@ -414,6 +427,18 @@ class Plan:
     ) -> tuple[npt.NDArray[np.int64], dict[str, npt.NDArray[Any]]]:
         """
         Positions and values of what nothing is better than.
+        """
+
+    def query(
+        self,
+        metrics: Sequence[str],
+        law: str,
+        restrictions: Sequence[Restriction] = (),
+        constraints: Sequence[Constraint] = (),
+        memory: int = 2147483648,
+    ) -> Query:
+        """
+        A question about all configurations.
         """
 
     def random(self, n: int, seed: int, law: str, start: int = 0) -> npt.NDArray[Any]:
@@ -507,6 +532,162 @@ class Plan:
     def metrics(self) -> list[str]: ...
     @property
     def real_metrics(self) -> list[str]: ...
+
+class Query:
+    """
+    Exact answers about all configurations of a space.
+    """
+
+    def best(
+        self,
+        largest: bool,
+        low: int | None,
+        high: int | None,
+        threads: int = 1,
+        progress: Progress | None = None,
+    ) -> tuple[int, int, npt.NDArray[Any]] | None:
+        """
+        The least or greatest other cost within limits of the first: it, the cost, codes; or None.
+        """
+
+    def bins(
+        self, start: int, width: int, count: int, threads: int = 1, progress: Progress | None = None
+    ) -> list[int]:
+        """
+        How many lie in each bin.
+        """
+
+    def cumulative(
+        self, limits: Sequence[int], threads: int = 1, progress: Progress | None = None
+    ) -> list[int]:
+        """
+        How many cost at most so much, for each limit.
+        """
+
+    def distribution(
+        self, threads: int = 1, progress: Progress | None = None
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
+        """
+        Costs and how many have each; or where costs start, their step, and how many.
+        """
+
+    def explain(self) -> dict[str, Any]:
+        """
+        How the question is answered, and what that needs.
+        """
+
+    def extreme(self, largest: bool) -> tuple[int, npt.NDArray[Any]] | None:
+        """
+        The least or greatest cost and codes that have it, or None.
+        """
+
+    def find(
+        self, value: int, threads: int = 1, progress: Progress | None = None
+    ) -> npt.NDArray[Any] | None:
+        """
+        Codes of exactly this cost, or None.
+        """
+
+    def joint(
+        self,
+        low: int | None,
+        high: int | None,
+        other_low: int | None,
+        other_high: int | None,
+        threads: int = 1,
+        progress: Progress | None = None,
+    ) -> int:
+        """
+        How many lie within both limits.
+        """
+
+    def marginals(
+        self, low: int | None, high: int | None, threads: int = 1, progress: Progress | None = None
+    ) -> list[list[int]]:
+        """
+        Of every variable how often each code is active within limits, and how often none is.
+        """
+
+    def moments(self) -> tuple[int, int, int]:
+        """
+        Number, sum and sum of squares of all costs.
+        """
+
+    def nearest(
+        self, target: int, threads: int = 1, progress: Progress | None = None
+    ) -> tuple[int | None, int | None]:
+        """
+        The greatest cost that is at most the target, and the least that is at least; or None.
+        """
+
+    def pareto(
+        self,
+        maximise: bool,
+        maximise_other: bool,
+        threads: int = 1,
+        progress: Progress | None = None,
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[Any]]:
+        """
+        Both costs and the codes of the exact front.
+        """
+
+    def prepare(self, threads: int = 1, progress: Progress | None = None) -> None:
+        """
+        Makes the tables that answer at once.
+        """
+
+    def restore(self, tables: Mapping[str, npt.NDArray[Any]]) -> None:
+        """
+        Takes what `tables` gave.
+        """
+
+    def sample(
+        self,
+        n: int,
+        seed: int,
+        low: int | None,
+        high: int | None,
+        threads: int = 1,
+        progress: Progress | None = None,
+    ) -> npt.NDArray[Any]:
+        """
+        Codes drawn uniformly from those whose cost lies within limits.
+        """
+
+    def tables(self) -> dict[str, npt.NDArray[Any]]:
+        """
+        What `prepare` made.
+        """
+
+    @property
+    def answers_at_once(self) -> bool:
+        """
+        Whether counts are looked up: after `prepare`, `distribution`, or a second count.
+        """
+
+    @property
+    def bytes(self) -> int:
+        """
+        The memory of tables that are kept.
+        """
+
+    @property
+    def fingerprint(self) -> int:
+        """
+        A number that is equal for equal questions.
+        """
+
+    @property
+    def prepared(self) -> bool:
+        """
+        Whether the tables are made that answer at once.
+        """
+
+    @property
+    def size(self) -> int:
+        """
+        How many configurations there are.
+        """
 
 def build_config() -> dict[str, str]:
     """

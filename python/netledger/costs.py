@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from netledger._limits import lower_limit, upper_limit
 from netledger.errors import SpaceError
 
 if TYPE_CHECKING:
@@ -414,8 +415,10 @@ class Sweep:
                     f"a budget is a pair, ({name} at least, {name} at most), got {budget!r}"
                 ) from None
             if internal not in plan.real_metrics:
-                low = None if low is None or low == -math.inf else math.ceil(_finite(name, low))
-                high = None if high is None or high == math.inf else math.floor(_finite(name, high))
+                low = None if low is None or low == -math.inf else upper_limit(_finite(name, low))
+                high = (
+                    None if high is None or high == math.inf else lower_limit(_finite(name, high))
+                )
             elif (low is not None and math.isnan(low)) or (high is not None and math.isnan(high)):
                 raise SpaceError(f"the budget of '{name}' is nan")
             limits.append((internal, low, high))

@@ -18,13 +18,16 @@ import numpy.typing as npt
 
 from netledger import metrics as user_metrics
 from netledger._alias import mask_tables
+from netledger._answers import Kept
+from netledger._expected import ExpectedCosts
 from netledger._journal import NO_VALUE, Journal
+from netledger._queries import Queries
 from netledger._results import COLUMNS
 from netledger.conventions import Convention, convention_of
 from netledger.costs import Costs, Origin, Packed, Sweep, chosen_threads, shown_progress
 from netledger.errors import NetledgerError, SpaceError
 from netledger.formulas._layer import OPERATIONS
-from netledger.graph import Builder, Graph, Tensor
+from netledger.graph import Graph, Tensor
 from netledger.metrics import LayerView, Rule
 from netledger.quantity import (
     Choice,
@@ -162,7 +165,7 @@ class Explanation(dict[str, Any]):
         return "\n".join(lines)
 
 
-class Space(Builder):
+class Space(Queries, ExpectedCosts):
     """Many networks at once: layers whose attributes, number and kind are chosen.
 
     Built like a `Graph`, with `choice` for what varies, `switch` for one of several layers and
@@ -204,6 +207,7 @@ class Space(Builder):
         self._plans: dict[tuple[str, ...], Any] = {}
         self._plans_version = -1
         self._costs: dict[tuple[str, ...], Any] = {}
+        self._kept = Kept()
 
     # -- variables --------------------------------------------------------------------------------
 
@@ -819,13 +823,15 @@ class Space(Builder):
         Raises:
             SpaceError: refusals depend on too many variables for an exact number.
         """
-        plan = self._plan(())
-        if not plan.exact_digits:
+        if self._plan(()).exact_digits:
+            return self.positions
+        try:
+            return self.count()
+        except SpaceError as error:
             raise SpaceError(
                 "the number of configurations is not known: what is refused, or active, depends on "
                 "too many variables together; space.positions is an upper bound"
-            )
-        return self.positions
+            ) from error
 
     def encode(self, config: Mapping[str, Any]) -> Codes:
         """A configuration by value as a row of codes.
@@ -1323,7 +1329,8 @@ class Space(Builder):
         known = self._metrics.get(internal)
         if known is None or known.rule is not rule:
             self._define(internal, _Metric(rule))
-            self._plans_version = -1
+            if known is not None:
+                self._plans_version = -1
         return internal
 
     # -- inside -----------------------------------------------------------------------------------
@@ -1331,7 +1338,7 @@ class Space(Builder):
     def _plan(self, metrics: tuple[str, ...]) -> Any:
         """What counts some metrics in the space as it is now."""
         if self._plans_version != self.engine.version:
-            self._plans, self._costs = {}, {}
+            self._plans, self._costs, self._kept = {}, {}, Kept()
             self._plans_version = self.engine.version
         plan = self._plans.get(metrics)
         if plan is None:

@@ -30,7 +30,9 @@ from netledger._pure.candidates import (
     key_of,
     masked,
 )
+from netledger._pure.expectation import Expectation
 from netledger._pure.expressions import Assignment, Expression, Operand, fits
+from netledger._pure.query import Constraint, Query, Restriction
 from netledger.errors import CountOverflowError, SpaceError
 from netledger.formulas._layer import LARGEST, is_integer
 
@@ -86,6 +88,7 @@ class Plan:
         self._sizes = [sizes[number] or 0 for number in self._coded]
         self._names = [space.variables[number].name for number in self._coded]
         self._is_free = len(self._coded) < len(space.program.sizes)
+        self._expectations: dict[str, Expectation] = {}
         self._layer_terms = self._terms()
         self._given = self._given_tensors()
         for variable in self._coded:
@@ -106,6 +109,12 @@ class Plan:
     def real_metrics(self) -> list[str]:
         """What is counted in floats."""
         return self._real_metrics
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many codes every variable has."""
+        self._require_no_free()
+        return self._sizes
 
     # -- costs ------------------------------------------------------------------------------------
 
@@ -624,6 +633,12 @@ class Plan:
                 row[variable] = 0
         return row
 
+    def active(self, row: Sequence[int]) -> list[bool]:
+        """Which variables are active in a canonical row."""
+        # A list of its own: what is known of a configuration is known by its list.
+        assignment = list(row)
+        return [bool(self._program.evaluate(active, assignment)) for active in self._space.activity]
+
     def canonical(self, codes: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Codes with those of inactive variables set to 0."""
         rows = self._checked(codes)
@@ -895,6 +910,50 @@ class Plan:
     ) -> dict[str, tuple[Any, int, Any, int]]:
         """Of every metric least value, its position, greatest value, its position; {} if none."""
         return reductions.extremes(self._kept(source, budgets, progress), metrics)
+
+    # -- questions about the whole space ----------------------------------------------------------
+
+    def query(
+        self,
+        metrics: Sequence[str],
+        law: str,
+        restrictions: Sequence[Restriction] = (),
+        constraints: Sequence[Constraint] = (),
+        memory: int = 2**31,
+    ) -> Query:
+        """A question about all configurations.
+
+        Args:
+            metrics: at most two that are counted in integers: the metric, and the other.
+            law: "architectures" takes each accepted network once; "genes" each row of codes.
+            restrictions: (variable, codes, inactive): the variable is active with one of these
+                codes, or it is inactive and that is admitted.
+            constraints: (variables, flags): a flag other than 0 for every combination of canonical
+                codes of some variables, ascending, that is taken; the last one fastest.
+            memory: how many bytes tables may take.
+        """
+        return Query(self, metrics, law, restrictions, constraints, memory)
+
+    def expected(
+        self,
+        metric: str,
+        probabilities: npt.NDArray[np.float64],
+        gradient: bool = False,
+        threads: int = 1,  # noqa: ARG002
+        check: bool = True,
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64] | None]:
+        """Expected costs under independent choices, and their gradients.
+
+        Args:
+            metric: one of the plan's.
+            probabilities: rows of them, (rows, codes of all variables one after the other).
+            gradient: whether to find the gradients too.
+            threads: the core's.
+            check: whether each variable's must be a distribution; they are then scaled to sum 1.
+        """
+        if metric not in self._expectations:
+            self._expectations[metric] = Expectation(self, self._names, metric)
+        return self._expectations[metric].evaluate(probabilities, gradient=gradient, check=check)
 
     def _dtype(self, metric: str) -> npt.DTypeLike:
         return np.float64 if metric in self.real_metrics else np.int64
