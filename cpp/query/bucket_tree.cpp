@@ -29,7 +29,7 @@ class Interactions {
       std::vector<VariableIndex> variables;
       std::ranges::copy_if(potential.variables, std::back_inserter(variables),
                            [&](VariableIndex variable) { return open_[variable]; });
-      add(std::move(variables));
+      add(variables);
     }
     for (VariableIndex variable = 0; variable < open_.size(); ++variable) weigh(variable);
   }
@@ -68,7 +68,7 @@ class Interactions {
   }
 
  private:
-  void add(std::vector<VariableIndex> variables) {
+  void add(const std::vector<VariableIndex>& variables) {
     for (const VariableIndex variable : variables) {
       tables_of_[variable].insert(table_count_);
       for (const VariableIndex other : variables) {

@@ -13,6 +13,7 @@
 #include "query/part_uses.h"
 #include "query/prepared_slice.h"
 #include "query/stored_table.h"
+#include "query/wording.h"
 #include "space/error.h"
 
 namespace netledger {
@@ -45,17 +46,6 @@ WideCount<Limbs> drawn_below(std::uint64_t key, std::uint64_t counter,
     drawn.limbs[used - 1] &= mask;
     if (drawn < bound) return drawn;
   }
-}
-
-// With commas between thousands.
-std::string grouped(double number) {
-  const std::string digits = std::to_string(static_cast<std::uint64_t>(std::min(number, 1e18)));
-  std::string text;
-  for (std::size_t place = 0; place < digits.size(); ++place) {
-    if (place > 0 && (digits.size() - place) % 3 == 0) text += ',';
-    text += digits[place];
-  }
-  return text;
 }
 
 template <class Count>
@@ -107,10 +97,22 @@ class CountsOf final : public Counts {
   [[nodiscard]] std::string metric_name() const {
     return problem_.names().empty() ? "nothing" : problem_.names().front();
   }
-  [[nodiscard]] std::shared_ptr<const Tables> tables_of(std::size_t slice);
+  [[nodiscard]] std::shared_ptr<const Tables> tables_of(std::size_t slice,
+                                                        const Effort& effort = {});
+  // The tables of all slices that are kept, while somebody waits.
+  void make_parts(const Effort& effort) {
+    for (std::size_t slice = 0; slice < kept_.size() && slice < most_kept_slices; ++slice) {
+      static_cast<void>(tables_of(slice, effort));
+    }
+  }
+  // From the tables of its parts where these are small; from what is known without them elsewhere.
+  // Nothing for an empty slice.
+  [[nodiscard]] std::optional<PartOrders> orders_of(std::size_t slice);
   [[nodiscard]] Extent extent_of(std::size_t slice);
   [[nodiscard]] Extent whole_extent();
   void require(const Predicted& predicted, const std::string& what, const std::string& instead);
+  // Of the parts of one slice; they are there while it is worked on.
+  [[nodiscard]] double most_part_bytes();
   [[nodiscard]] Progress progress_of(const Effort& effort, double operations) const {
     return {operations, effort.threads, effort.wait};
   }
@@ -122,7 +124,7 @@ class CountsOf final : public Counts {
   using Limits = std::pair<Sum<Count>, Sum<Count>>;
   [[nodiscard]] std::vector<Limits> slice_limits(std::int64_t low, std::int64_t high,
                                                  Progress& progress);
-  using Request = typename PreparedSlice<Count>::Request;
+  using Request = PreparedSlice<Count>::Request;
   void draw_from(const PreparedSlice<Count>& prepared, std::span<const Request> requests,
                  const CodeOutput& output, Progress& progress) const;
   void add_to_bins(const Tables& tables, CostBins<Count>& bins, Progress& progress) const;
@@ -145,19 +147,40 @@ class CountsOf final : public Counts {
 // -------------------------------------------------------------------------------
 
 template <class Count>
-auto CountsOf<Count>::tables_of(std::size_t slice) -> std::shared_ptr<const Tables> {
+auto CountsOf<Count>::tables_of(std::size_t slice, const Effort& effort)
+    -> std::shared_ptr<const Tables> {
   if (kept_[slice] != nullptr) return kept_[slice];
-  auto made = std::make_shared<const Tables>(problem_, slices_, slices_.slices[slice]);
+  require_parts(problem_, slices_, slices_.slices[slice], sizeof(Count), memory_);
+  Progress progress = progress_of(effort, 0);
+  auto made = std::make_shared<const Tables>(problem_, slices_, slices_.slices[slice],
+                                             progress.options(0, 0));
   if (slices_.slices.size() <= most_kept_slices) kept_[slice] = made;
   return made;
 }
 
 template <class Count>
+std::optional<PartOrders> CountsOf<Count>::orders_of(std::size_t slice) {
+  constexpr double small_bytes = 1U << 24U;
+  const Slice& of = slices_.slices[slice];
+  if (kept_[slice] != nullptr || part_bytes(problem_, slices_, of, sizeof(Count)) <= small_bytes) {
+    const auto tables = tables_of(slice);
+    return tables->empty() ? std::nullopt : std::optional(tables->orders());
+  }
+  const Elimination<Extents> elimination(problem_, slices_.tree, {}, of.codes);
+  std::vector<Extent> extents;
+  for (const std::size_t root : slices_.tree.roots) {
+    extents.push_back(elimination.root(root));
+    if (extents.back().empty) return std::nullopt;
+  }
+  return PartOrders(extents);
+}
+
+template <class Count>
 Extent CountsOf<Count>::extent_of(std::size_t slice) {
-  const auto tables = tables_of(slice);
-  if (tables->empty()) return {};
-  const Extent offset = Extent::of(tables->slice().costs[0]);
-  return tables->order().extents.empty() ? offset : tables->order().extents.back() + offset;
+  const auto orders = orders_of(slice);
+  if (!orders) return {};
+  const Extent offset = Extent::of(slices_.slices[slice].costs[0]);
+  return orders->order.extents.empty() ? offset : orders->order.extents.back() + offset;
 }
 
 template <class Count>
@@ -185,9 +208,18 @@ template <class Count>
 void CountsOf<Count>::require(const Predicted& predicted, const std::string& what,
                               const std::string& instead) {
   if (predicted.bytes <= static_cast<double>(memory_)) return;
-  throw SpaceError(what + " needs tables of about " + grouped(predicted.bytes) +
-                   " bytes, but memory allows " + grouped(static_cast<double>(memory_)) +
+  throw SpaceError(what + " needs tables of about " + grouped_number(predicted.bytes) +
+                   " bytes, but memory allows " + grouped_number(static_cast<double>(memory_)) +
                    ": raise memory, ask about fewer configurations (where)" + instead);
+}
+
+template <class Count>
+double CountsOf<Count>::most_part_bytes() {
+  double most = 0;
+  for (const Slice& slice : slices_.slices) {
+    most = std::max(most, part_bytes(problem_, slices_, slice, sizeof(Count)));
+  }
+  return most;
 }
 
 template <class Count>
@@ -195,10 +227,10 @@ Reach CountsOf<Count>::reach() {
   const Extent all = whole_extent();
   Reach reach{.step = all.step, .places = all.slots(), .part_values = {}};
   if (slices_.slices.empty()) return reach;
-  for (const Table* const part : tables_of(slices_.slices.size() - 1)->parts()) {
-    std::uint64_t values = 0;
-    part->each([&](std::int64_t /*cost*/, const Count& /*count*/) { ++values; });
-    reach.part_values.push_back(values);
+  const Slice& last = slices_.slices.back();
+  const Elimination<Extents> elimination(problem_, slices_.tree, {}, last.codes);
+  for (const std::size_t root : slices_.tree.roots) {
+    reach.part_values.push_back(static_cast<std::uint64_t>(elimination.root(root).terms));
   }
   return reach;
 }
@@ -208,10 +240,13 @@ Predicted CountsOf<Count>::predict_count() {
   if (!count_prediction_) {
     Predicted predicted;
     for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
-      const Halves& halves = tables_of(slice)->halves();
+      const auto orders = orders_of(slice);
+      if (!orders) continue;
+      const Halves& halves = orders->halves;
       predicted.operations += halves.operations + written_place * halves.places;
       predicted.bytes = std::max(predicted.bytes, halves.places * sizeof(Count));
     }
+    predicted.bytes += most_part_bytes();
     count_prediction_ = predicted;
   }
   return *count_prediction_;
@@ -222,7 +257,9 @@ Predicted CountsOf<Count>::predict_distribution() {
   if (!distribution_prediction_) {
     Predicted predicted;
     for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
-      const ProductOrder& order = tables_of(slice)->order();
+      const auto orders = orders_of(slice);
+      if (!orders) continue;
+      const ProductOrder& order = orders->order;
       predicted.operations += order.operations + 2 * order.places;
       predicted.bytes = std::max(predicted.bytes, order.most_places * sizeof(Count));
     }
@@ -231,6 +268,7 @@ Predicted CountsOf<Count>::predict_distribution() {
       predicted.operations += static_cast<double>(slices_.slices.size());
       predicted.bytes += stored_places(all) * sizeof(Count);
     }
+    predicted.bytes += most_part_bytes();
     distribution_prediction_ = predicted;
   }
   return *distribution_prediction_;
@@ -241,10 +279,13 @@ Predicted CountsOf<Count>::predict_prepare() {
   if (!prepare_prediction_) {
     Predicted predicted;
     for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
-      const ProductOrder& order = tables_of(slice)->kept_order();
+      const auto orders = orders_of(slice);
+      if (!orders) continue;
+      const ProductOrder& order = orders->kept_order;
       predicted.operations += order.operations + 2 * order.places;
       predicted.bytes += order.places * sizeof(Count);
     }
+    predicted.bytes += most_part_bytes();
     prepare_prediction_ = predicted;
   }
   return *prepare_prediction_;
@@ -267,6 +308,7 @@ Natural CountsOf<Count>::counted_at_once(std::int64_t limit) const {
 template <class Count>
 std::vector<Natural> CountsOf<Count>::cumulative(std::span<const std::int64_t> limits,
                                                  const Effort& effort) {
+  make_parts(effort);
   if (!answers_at_once() && predict_distribution().bytes <= static_cast<double>(memory_)) {
     // Who asks again will ask often: then one table that answers at once is worth its time.
     constexpr double few_operations = 2e7;
@@ -298,6 +340,7 @@ std::vector<Natural> CountsOf<Count>::cumulative(std::span<const std::int64_t> l
 template <class Count>
 std::pair<std::optional<std::int64_t>, std::optional<std::int64_t>> CountsOf<Count>::nearest(
     std::int64_t target, const Effort& effort) {
+  make_parts(effort);
   std::optional<std::int64_t> below;
   std::optional<std::int64_t> above;
   const auto consider = [&](const Table& table, std::int64_t offset) {
@@ -347,6 +390,7 @@ std::pair<std::optional<std::int64_t>, std::optional<std::int64_t>> CountsOf<Cou
 template <class Count>
 bool CountsOf<Count>::find(std::int64_t cost, std::vector<std::uint16_t>& codes,
                            const Effort& effort) {
+  make_parts(effort);
   const Predicted predicted = predict_count();
   if (!prepared()) require(predicted, "looking for a configuration", "");
   Progress progress = progress_of(effort, predicted.operations);
@@ -378,13 +422,14 @@ void CountsOf<Count>::make_whole(const Effort& effort) {
     // What the tables on the way leave is for the bins.
     double most = 0;
     for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
-      most = std::max(most, tables_of(slice)->order().streamed_places * sizeof(Count));
+      const auto orders = orders_of(slice);
+      if (orders) most = std::max(most, orders->order.streamed_places * sizeof(Count));
     }
     const double left = static_cast<double>(memory_) - most;
     if (left < 1U << 16U) return std::string();
     const double width =
         std::ceil(static_cast<double>(whole_extent().range()) * sizeof(Sum<Count>) / left);
-    return ", or count in bins: bin_width=" + grouped(width) + " would fit";
+    return ", or count in bins: bin_width=" + grouped_number(width) + " would fit";
   };
   if (predicted.bytes > static_cast<double>(memory_)) {
     require(predicted, "the exact distribution of '" + metric_name() + "'", bins());
@@ -434,6 +479,7 @@ void CountsOf<Count>::make_whole(const Effort& effort) {
 
 template <class Count>
 CostCounts CountsOf<Count>::distribution(const Effort& effort) {
+  make_parts(effort);
   make_whole(effort);
   const Table& table = *whole_->table;
   CostCounts result;
@@ -529,6 +575,7 @@ void CountsOf<Count>::add_to_bins(const Tables& tables, CostBins<Count>& bins,
 template <class Count>
 std::vector<Natural> CountsOf<Count>::bins(std::int64_t start, std::uint64_t width,
                                            std::size_t count, const Effort& effort) {
+  make_parts(effort);
   CostBins<Count> bins(start, width, count);
   if (whole_ != nullptr) {
     bins.add(*whole_->table, whole_->offset);
@@ -537,8 +584,9 @@ std::vector<Natural> CountsOf<Count>::bins(std::int64_t start, std::uint64_t wid
   Predicted predicted = predict_distribution();
   predicted.bytes = 0;
   for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
-    predicted.bytes =
-        std::max(predicted.bytes, tables_of(slice)->order().streamed_places * sizeof(Count));
+    if (const auto orders = orders_of(slice)) {
+      predicted.bytes = std::max(predicted.bytes, orders->order.streamed_places * sizeof(Count));
+    }
   }
   if (!prepared()) require(predicted, "counting '" + metric_name() + "' in bins", "");
   Progress progress = progress_of(effort, predicted.operations);
@@ -567,6 +615,7 @@ std::shared_ptr<const PreparedSlice<Count>> CountsOf<Count>::prepared_slice(std:
 
 template <class Count>
 void CountsOf<Count>::prepare(const Effort& effort) {
+  make_parts(effort);
   if (prepared()) return;
   const Predicted predicted = predict_prepare();
   require(predicted, "an index of '" + metric_name() + "'",
@@ -606,12 +655,14 @@ auto CountsOf<Count>::slice_limits(std::int64_t low, std::int64_t high, Progress
 template <class Count>
 bool CountsOf<Count>::sample(std::uint64_t seed, std::int64_t low, std::int64_t high,
                              const CodeOutput& output, const Effort& effort) {
+  make_parts(effort);
   Predicted predicted = predict_prepare();
   if (!prepared()) {
     predicted.bytes = predict_count().bytes;
     for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
-      predicted.bytes =
-          std::max(predicted.bytes, tables_of(slice)->kept_order().places * sizeof(Count));
+      if (const auto orders = orders_of(slice)) {
+        predicted.bytes = std::max(predicted.bytes, orders->kept_order.places * sizeof(Count));
+      }
     }
     require(predicted, "drawing networks by '" + metric_name() + "'", "");
   }
@@ -653,7 +704,7 @@ void CountsOf<Count>::draw_from(const PreparedSlice<Count>& prepared,
                                 std::span<const Request> requests, const CodeOutput& output,
                                 Progress& progress) const {
   // Many at a time share what they read; every thread has some of them.
-  constexpr std::uint64_t most = 1U << 17U;
+  constexpr std::uint64_t most = 1U << 19U;
   constexpr std::uint64_t least = 1U << 12U;
   const std::uint64_t chunk =
       std::clamp<std::uint64_t>(requests.size() / progress.threads() + 1, least, most);
@@ -669,6 +720,7 @@ void CountsOf<Count>::draw_from(const PreparedSlice<Count>& prepared,
 template <class Count>
 void CountsOf<Count>::uses(std::int64_t low, std::int64_t high, const PartUse& use,
                            const Effort& effort) {
+  make_parts(effort);
   Predicted predicted = predict_count();
   predicted.bytes *= 1 + static_cast<double>(sizeof(Sum<Count>)) / sizeof(Count);
   require(predicted, "counting what networks are made of", "");
@@ -707,14 +759,14 @@ void CountsOf<Count>::restore(const std::vector<std::vector<StoredTable>>& table
   std::vector<std::shared_ptr<const PreparedSlice<Count>>> made;
   for (std::size_t slice = 0; slice < tables.size(); ++slice) {
     auto of_slice = tables_of(slice);
-    const ProductOrder& order = of_slice->kept_order();
-    const std::size_t expected =
-        of_slice->empty() || order.order.empty() ? 0 : order.order.size() - 1;
-    if (tables[slice].size() != expected) refuse();
     if (of_slice->empty()) {
+      if (!tables[slice].empty()) refuse();
       made.push_back(nullptr);
       continue;
     }
+    const ProductOrder& order = of_slice->kept_order();
+    const std::size_t expected = order.order.empty() ? 0 : order.order.size() - 1;
+    if (tables[slice].size() != expected) refuse();
     std::vector<Table> restored_tables;
     for (std::size_t place = 0; place < expected; ++place) {
       const auto table = restored<Count>(tables[slice][place]);

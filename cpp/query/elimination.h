@@ -6,8 +6,10 @@
 //   Message combine(std::span<const Way<Message>>) const    any one of these ways
 //   Product product(std::vector<const Message*>) const      all of them together
 //   static const Message& message(const Product&)
+//   static std::size_t weight(const Message&)             operations that adding it takes, roughly
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +19,7 @@
 
 #include "query/bucket_tree.h"
 #include "query/problem.h"
+#include "space/run.h"
 
 namespace netledger {
 
@@ -60,19 +63,20 @@ class BucketCosts {
 template <class Semiring>
 class Elimination {
  public:
-  using Message = typename Semiring::Message;
-  using Product = typename Semiring::Product;
+  using Message = Semiring::Message;
+  using Product = Semiring::Product;
 
-  // `codes` has the codes of the given variables. Problem and tree outlive it.
+  // `codes` has the codes of the given variables. Problem and tree outlive it. Threads share what
+  // is heavy; `options.wait` is called as by run_chunks.
   Elimination(const Problem& problem, const BucketTree& tree, Semiring semiring,
-              std::vector<std::uint16_t> codes)
+              std::vector<std::uint16_t> codes, const RunOptions& options = {})
       : problem_(problem),
         tree_(tree),
         semiring_(std::move(semiring)),
         codes_(std::move(codes)),
         messages_(tree.buckets.size()),
         products_(tree.buckets.size()) {
-    for (std::size_t bucket = 0; bucket < tree.buckets.size(); ++bucket) run(bucket);
+    for (std::size_t bucket = 0; bucket < tree.buckets.size(); ++bucket) run(bucket, options);
   }
 
   [[nodiscard]] const Problem& problem() const noexcept { return problem_; }
@@ -99,15 +103,44 @@ class Elimination {
                               codes[of.variable]];
   }
 
-  // Of all products of a bucket, where the semiring measures them.
-  [[nodiscard]] double places_of_products(std::size_t bucket) const noexcept {
-    double places = 0;
-    for (const Product& product : products_[bucket]) places += product.terms;
-    return places;
+  // Sums up use(message) over the messages of a bucket, or over its products.
+  template <class Use>
+  [[nodiscard]] double total_of_messages(std::size_t bucket, const Use& use) const {
+    double total = 0;
+    for (const Message& message : messages_[bucket]) total += use(message);
+    return total;
+  }
+  template <class Use>
+  [[nodiscard]] double total_of_products(std::size_t bucket, const Use& use) const {
+    double total = 0;
+    for (const Product& product : products_[bucket]) total += use(product);
+    return total;
   }
 
  private:
-  void run(std::size_t index) {
+  void run(std::size_t index, const RunOptions& options) {
+    const Bucket& bucket = tree_.buckets[index];
+    const std::uint32_t size = problem_.sizes()[bucket.variable];
+    messages_[index].resize(bucket.entries);
+    if (bucket.children.size() > 1) products_[index].resize(bucket.entries * size);
+    constexpr std::size_t heavy = 20000;
+    std::size_t weight = 0;
+    for (const std::size_t child : bucket.children) {
+      for (const Message& message : messages_[child]) {
+        weight = std::max(weight, Semiring::weight(message));
+      }
+    }
+    const std::size_t chunk = weight * size > heavy ? 1 : bucket.entries;
+    run_chunks(bucket.entries, chunk, options, [&](unsigned /*thread*/) -> ChunkWorker {
+      return [&](std::uint64_t first, std::uint64_t count) {
+        fill(index, first, first + count);
+        return true;
+      };
+    });
+  }
+
+  // The messages of some entries.
+  void fill(std::size_t index, std::size_t begin, std::size_t end) {
     const Bucket& bucket = tree_.buckets[index];
     const std::uint32_t size = problem_.sizes()[bucket.variable];
     const BucketCosts costs(problem_, bucket);
@@ -115,26 +148,24 @@ class Elimination {
     const bool multiplies = bucket.children.size() > 1;
     std::vector<std::uint16_t> codes = codes_;
     std::vector<Way<Message>> ways;
-    messages_[index].reserve(bucket.entries);
-    // Its elements are pointed to.
-    if (multiplies) products_[index].reserve(bucket.entries * size);
-    for (std::size_t entry = 0; entry < bucket.entries; ++entry) {
+    for (std::size_t entry = begin; entry < end; ++entry) {
       problem_.set_codes(bucket.scope, entry, codes);
       ways.clear();
       for (std::uint32_t code = 0; code < size; ++code) {
         codes[bucket.variable] = static_cast<std::uint16_t>(code);
         MetricCosts added;
-        const bool is_there = costs.read(codes, added);
+        if (!costs.read(codes, added)) continue;
         const Message* message = &one;
         if (multiplies) {
-          products_[index].push_back(is_there ? product_of(bucket, codes) : Product());
-          message = &Semiring::message(products_[index].back());
+          Product& product = products_[index][entry * size + code];
+          product = product_of(bucket, codes);
+          message = &Semiring::message(product);
         } else if (!bucket.children.empty()) {
           message = &this->message(bucket.children.front(), codes);
         }
-        if (is_there) ways.push_back({message, added});
+        ways.push_back({message, added});
       }
-      messages_[index].push_back(semiring_.combine(ways));
+      messages_[index][entry] = semiring_.combine(ways);
     }
   }
 

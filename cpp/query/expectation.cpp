@@ -255,6 +255,8 @@ void Preparation::add_buckets() {
     restricted.push_back(variable);
     plan.variables.push_back(plan_.variables[variable]);
   }
+  // Whether they are active is in the refusals already.
+  plan.activities.resize(plan.variables.size());
   Question question{.metrics = {}, .law = Law::genes, .restrictions = {}, .constraints = {}};
   for (std::size_t scope = 0; scope < scopes_.size(); ++scope) {
     Constraint& constraint = question.constraints.emplace_back();

@@ -92,6 +92,9 @@ struct Fronts {
     static const Front nothing;
     return product.products.empty() ? nothing : product.products.back();
   }
+  [[nodiscard]] static std::size_t weight(const Message& message) noexcept {
+    return message.size();
+  }
 };
 
 // Divides a point of a product among its factors.

@@ -16,7 +16,7 @@ namespace netledger {
 template <class Algebra>
 class HalfTables {
  public:
-  using Value = typename Algebra::Value;
+  using Value = Algebra::Value;
   using Table = Polynomial<Algebra>;
 
   // `keep`: so that configurations can be found. The slice outlives it.

@@ -33,6 +33,9 @@ struct Pairs {
 
   [[nodiscard]] static Message one() { return {{0, 0, 1}}; }
   [[nodiscard]] static const Message& message(const Product& product) noexcept { return product; }
+  [[nodiscard]] static std::size_t weight(const Message& message) noexcept {
+    return message.size();
+  }
   void require(std::size_t pairs) const {
     if (pairs <= memory / sizeof(Pair)) return;
     throw SpaceError(

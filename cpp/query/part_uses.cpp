@@ -10,12 +10,38 @@ namespace {
 template <class Count>
 using Table = Polynomial<Counting<Count>>;
 
-// Where a table has a cost; its places if it has not.
+// Where a table has a cost, which it has.
 template <class Count>
 std::size_t place_of(const Table<Count>& table, std::int64_t cost) {
-  const std::size_t end = table.places_up_to(cost);
-  return end > 0 && table.cost(end - 1) == cost ? end - 1 : table.places();
+  return table.places_up_to(cost) - 1;
 }
+
+// Where a product has the costs of a table and a term together.
+template <class Count>
+class ProductPlaces {
+ public:
+  ProductPlaces(const Table<Count>& before, const Table<Count>& product)
+      : before_(before), product_(product) {
+    if (before.dense() && product.dense()) {
+      ratio_ = static_cast<std::size_t>(before.step() / product.step());
+    }
+  }
+
+  // Of the term and the first place.
+  [[nodiscard]] std::size_t first(std::int64_t cost) const {
+    return place_of(product_, before_.cost(0) + cost);
+  }
+  [[nodiscard]] std::size_t at(std::size_t place, std::size_t first, std::int64_t cost) const {
+    // Dense tables are on one lattice.
+    if (ratio_ > 0) return first + place * ratio_;
+    return place_of(product_, before_.cost(place) + cost);
+  }
+
+ private:
+  const Table<Count>& before_;
+  const Table<Count>& product_;
+  std::size_t ratio_ = 0;
+};
 
 // For every place of one half how many networks of the other bring it within the limits.
 template <class Count>
@@ -42,7 +68,12 @@ std::vector<Sum<Count>> step_back(const Table<Count>& before, const Table<Count>
                                   Progress& progress) {
   const auto terms = part.terms();
   std::vector<Sum<Count>> of_before(before.places(), Sum<Count>{0});
-  for (const auto& term : terms) of_part.emplace_back(term.cost, Sum<Count>{0});
+  const ProductPlaces<Count> places(before, product);
+  std::vector<std::size_t> firsts;
+  for (const auto& term : terms) {
+    of_part.emplace_back(term.cost, Sum<Count>{0});
+    firsts.push_back(places.first(term.cost));
+  }
   std::mutex mutex;
   constexpr std::uint64_t chunk = 1U << 14U;
   const auto rows = static_cast<double>(before.places());
@@ -56,8 +87,7 @@ std::vector<Sum<Count>> step_back(const Table<Count>& before, const Table<Count>
                    const Sum<Count> own = widened(before.coefficient(place));
                    Sum<Count> sum{0};
                    for (std::size_t index = 0; index < terms.size(); ++index) {
-                     const std::size_t made =
-                         place_of(product, before.cost(place) + terms[index].cost);
+                     const std::size_t made = places.at(place, firsts[index], terms[index].cost);
                      sum += widened(terms[index].coefficient) * ways[made];
                      mine[index] += own * ways[made];
                    }

@@ -64,7 +64,7 @@ void add_weighted(Value* out, const Value* in, std::size_t count, const Value& w
 template <class Algebra>
 Polynomial<Algebra> trimmed(std::int64_t first, std::uint64_t step,
                             Places<typename Algebra::Value> values) {
-  using Value = typename Algebra::Value;
+  using Value = Algebra::Value;
   const auto there = [](const Value& value) { return !Algebra::is_absent(value); };
   const auto begin = std::ranges::find_if(values, there);
   if (begin == values.end()) return {};
@@ -145,7 +145,7 @@ std::size_t Polynomial<Algebra>::places_up_to(std::int64_t limit) const noexcept
 }
 
 template <class Algebra>
-typename Algebra::Value Polynomial<Algebra>::at(std::int64_t cost) const noexcept {
+Algebra::Value Polynomial<Algebra>::at(std::int64_t cost) const noexcept {
   if (dense()) {
     if (cost < first_) return Algebra::absent();
     const std::uint64_t distance =
@@ -169,8 +169,8 @@ Wide total_of(const Polynomial<Counting<std::uint64_t>>& polynomial) {
 
 template <class Algebra>
 Polynomial<Algebra> sum(std::span<const Shifted<Algebra>> summands) {
-  using Value = typename Algebra::Value;
-  using Term = typename Polynomial<Algebra>::Term;
+  using Value = Algebra::Value;
+  using Term = Polynomial<Algebra>::Term;
   Extent extent;
   std::size_t ways = 0;
   for (const Shifted<Algebra>& summand : summands) {
@@ -217,7 +217,7 @@ void DenseSum<Algebra>::add(const Shifted<Algebra>& summand) {
                  polynomial.coefficients().size(), summand.weight);
     return;
   }
-  polynomial.each([&](std::int64_t cost, const typename Algebra::Value& coefficient) {
+  polynomial.each([&](std::int64_t cost, const Algebra::Value& coefficient) {
     auto& value = values_[place(cost)];
     value = Algebra::add(value, Algebra::multiply(coefficient, summand.weight));
   });
@@ -301,8 +301,8 @@ template <class Algebra>
 Polynomial<Algebra> product(const Polynomial<Algebra>& polynomial,
                             const Polynomial<Algebra>& factor, const RunOptions& options,
                             Places<typename Algebra::Value> room) {
-  using Value = typename Algebra::Value;
-  using Term = typename Polynomial<Algebra>::Term;
+  using Value = Algebra::Value;
+  using Term = Polynomial<Algebra>::Term;
   if (polynomial.empty() || factor.empty()) return {};
   const Extent extent = polynomial.extent() + factor.extent();
   const std::size_t ways = polynomial.size() * factor.size();

@@ -39,7 +39,7 @@ using Places = std::vector<Value, Unset<Value>>;
 template <class Algebra>
 class Polynomial {
  public:
-  using Value = typename Algebra::Value;
+  using Value = Algebra::Value;
   struct Term {
     std::int64_t cost = 0;
     Value coefficient = Algebra::one();
@@ -112,7 +112,7 @@ template <class Algebra>
 struct Shifted {
   const Polynomial<Algebra>* polynomial = nullptr;
   std::int64_t cost = 0;
-  typename Algebra::Value weight = Algebra::one();
+  Algebra::Value weight = Algebra::one();
 };
 
 // Polynomials added up in a table that is dense from the beginning.
@@ -151,7 +151,7 @@ template <class Algebra>
 template <class Algebra>
 class DenseProduct {
  public:
-  using Value = typename Algebra::Value;
+  using Value = Algebra::Value;
   // The polynomial is dense.
   DenseProduct(const Polynomial<Algebra>& polynomial, const Polynomial<Algebra>& factor);
 

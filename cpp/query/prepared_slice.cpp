@@ -95,8 +95,7 @@ auto PreparedSlice<Count>::located(std::span<const Request> requests) const
 
 template <class Count>
 template <class Code>
-void PreparedSlice<Count>::write_share(std::size_t place,
-                                       const typename ProductChain<Algebra>::Part& share,
+void PreparedSlice<Count>::write_share(std::size_t place, const ProductChain<Algebra>::Part& share,
                                        std::span<std::uint16_t> codes, Code* row) const {
   if (!listed_[place]) {
     const std::size_t part = slice_->kept_order().order[place];

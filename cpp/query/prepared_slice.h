@@ -58,7 +58,7 @@ class PreparedSlice {
   void finish();
   [[nodiscard]] std::vector<Pending> located(std::span<const Request> requests) const;
   template <class Code>
-  void write_share(std::size_t place, const typename ProductChain<Algebra>::Part& share,
+  void write_share(std::size_t place, const ProductChain<Algebra>::Part& share,
                    std::span<std::uint16_t> codes, Code* row) const;
   template <class Code>
   void write_shares(std::vector<Pending> pending, const CodeOutput& output) const;

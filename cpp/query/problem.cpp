@@ -11,10 +11,14 @@ namespace netledger {
 
 namespace {
 
-[[noreturn]] void refuse_lanes(const std::vector<std::string>& names) {
-  std::string what;
-  for (const std::string& name : names) what += (what.empty() ? "'" : ", '") + name + "'";
-  throw SpaceError((what.empty() ? "what this space refuses" : "the cost " + what) +
+[[noreturn]] void refuse_lanes(const Plan& plan, const Question& question) {
+  std::string what = question.metrics.empty() ? "what this space refuses" : "the total of '";
+  for (std::size_t index = 0; index < question.metrics.size(); ++index) {
+    if (index > 0) what += " or '";
+    what += plan.metrics.at(question.metrics[index]);
+    what += '\'';
+  }
+  throw SpaceError(what +
                    " is not a sum of small tables: some layer depends on too many variables "
                    "together, so there is no exact answer about the whole space; sweep_range "
                    "counts its configurations one by one, sweep_random estimates, and "
@@ -24,6 +28,10 @@ namespace {
 }  // namespace
 
 Problem::Problem(const Plan& plan, const Question& question) {
+  if (plan.lanes != nullptr) refuse_lanes(plan, question);
+  if (plan.activities.size() != plan.variables.size()) {
+    throw SpaceError("a plan has an activity for each variable");
+  }
   for (const std::uint32_t metric : question.metrics) {
     const auto [low, high] = plan.bounds.at(metric);
     if (low < -largest_total || high > largest_total) {
@@ -40,7 +48,6 @@ Problem::Problem(const Plan& plan, const Question& question) {
     }
     sizes_.push_back(variable.size);
   }
-  if (plan.lanes != nullptr) refuse_lanes(names_);
   for (const Factor& factor : plan.factors) add_factor(factor, question.metrics);
   if (question.law == Law::architectures) {
     for (VariableIndex variable = 0; variable < sizes_.size(); ++variable) {
@@ -200,14 +207,15 @@ void Problem::count_from_zero(Potential& potential) {
     const auto is_there = [&](std::size_t entry) {
       return potential.allowed.empty() || potential.allowed[entry] != 0;
     };
-    std::optional<std::int64_t> least;
+    std::optional<std::int64_t> least_there;
     for (std::size_t entry = 0; entry < costs.size(); ++entry) {
-      if (is_there(entry)) least = std::min(least.value_or(costs[entry]), costs[entry]);
+      if (is_there(entry)) least_there = std::min(least_there.value_or(costs[entry]), costs[entry]);
     }
+    const std::int64_t least = least_there.value_or(0);
     for (std::size_t entry = 0; entry < costs.size(); ++entry) {
-      costs[entry] = is_there(entry) ? costs[entry] - *least : 0;
+      costs[entry] = is_there(entry) ? costs[entry] - least : 0;
     }
-    constants_[metric] += least.value_or(0);
+    constants_[metric] += least;
     if (std::ranges::all_of(costs, [](std::int64_t cost) { return cost == 0; })) costs.clear();
   }
 }

@@ -93,7 +93,7 @@ class Problem {
   void add_constraint(const Constraint& constraint);
   // Takes the least cost of each metric out of a potential, to the constants.
   void count_from_zero(Potential& potential);
-  void check_variables(std::span<const VariableIndex> variables, std::size_t entries) const;
+  void check_variables(std::span<const VariableIndex> variables, std::size_t given) const;
 
   std::vector<std::string> names_;
   std::vector<std::uint32_t> sizes_;

@@ -78,7 +78,7 @@ void ProductChain<Algebra>::prepare_division() {
 template <class Algebra>
 auto ProductChain<Algebra>::division(std::size_t part) const -> Division {
   // A sparse table of so few places is copied to a dense one, which is looked up in faster.
-  constexpr std::uint64_t few_places = std::uint64_t{1} << 18U;
+  constexpr std::uint64_t few_places = std::uint64_t{1} << 21U;
   const Polynomial<Algebra>& rest = before(part);
   const Polynomial<Algebra>& own = *parts_[part];
   const Extent extent = rest.extent();
@@ -100,7 +100,7 @@ auto ProductChain<Algebra>::division(std::size_t part) const -> Division {
     if (Algebra::is_absent(own.coefficient(place))) continue;
     made.terms.push_back({own.cost(place), 0, own.coefficient(place), place});
   }
-  const auto distance = [&](const typename Division::Term& term) {
+  const auto distance = [&](const Division::Term& term) {
     return static_cast<std::uint64_t>(term.cost) - static_cast<std::uint64_t>(own.cost(0));
   };
   for (auto& term : made.terms) term.steps = distance(term) / made.step;
@@ -118,7 +118,7 @@ auto ProductChain<Algebra>::division(std::size_t part) const -> Division {
 }
 
 template <class Algebra>
-bool ProductChain<Algebra>::takes(const typename Division::Term& term, const Value& others,
+bool ProductChain<Algebra>::takes(const Division::Term& term, const Value& others,
                                   std::int64_t& cost, Value& asked, Part& part) {
   if (Algebra::is_absent(others)) return false;
   if (!Choice<Algebra>::takes(asked, Algebra::multiply(term.ways, others))) return false;

@@ -39,7 +39,7 @@ class CountsTooLarge : public std::exception {};
 // What a walk asks for: by number (counts), or the value itself (the least).
 template <class Algebra>
 struct Choice {
-  using Value = typename Algebra::Value;
+  using Value = Algebra::Value;
 
   // Whether what is asked for lies in a part of so many ways; else goes on behind it.
   [[nodiscard]] static bool takes(Value& asked, const Value& ways) noexcept {
@@ -70,7 +70,7 @@ struct Choice<Least> {
 template <class Algebra>
 class ProductChain {
  public:
-  using Value = typename Algebra::Value;
+  using Value = Algebra::Value;
   // Of one part: the place in its table, its cost, and what is asked for of it.
   struct Part {
     std::size_t place;
@@ -103,9 +103,9 @@ class ProductChain {
   }
   [[nodiscard]] std::size_t bytes() const noexcept;
 
-  // One step of `divide`: takes the share of a part, at least the second, out of the cost and the
-  // number of the product up to it.
-  [[nodiscard]] Part take_share(std::size_t part, std::int64_t& cost, Value& asked) const;
+  // One step of `divide`: takes the share of a part, by its number (not the first), out of the cost
+  // and the number of the product up to it.
+  [[nodiscard]] Part take_share(std::size_t number, std::int64_t& cost, Value& asked) const;
   // The share of the first part, which is what is left.
   [[nodiscard]] Part first_share(std::int64_t cost, const Value& asked) const {
     return {parts_.front()->places_up_to(cost) - 1, cost, asked};
@@ -147,7 +147,7 @@ class ProductChain {
   void prepare_division();
   [[nodiscard]] Division division(std::size_t part) const;
   // Whether the part has this term, and the others the rest, of what is asked for.
-  [[nodiscard]] static bool takes(const typename Division::Term& term, const Value& others,
+  [[nodiscard]] static bool takes(const Division::Term& term, const Value& others,
                                   std::int64_t& cost, Value& asked, Part& part);
 
   std::vector<const Polynomial<Algebra>*> parts_;

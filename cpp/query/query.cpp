@@ -8,6 +8,7 @@
 #include "query/halves.h"
 #include "query/joint_count.h"
 #include "query/semirings.h"
+#include "query/wording.h"
 #include "space/error.h"
 
 namespace netledger {
@@ -94,6 +95,16 @@ Natural weighted(const Polynomial<Counting<Count>>& table,
   Natural sum;
   for (const auto& [cost, times] : ways) sum += natural_of(table.at(cost)) * times;
   return sum;
+}
+
+// What configurations of a part are used for, all together. The counts of a part are at most those
+// of the space.
+Natural uses_of(std::size_t bits, const Problem& problem, const Slice& slice,
+                std::span<const VariableIndex> part,
+                std::span<const std::pair<std::int64_t, Natural>> ways) {
+  if (bits <= 64) return weighted(table_of<std::uint64_t>(problem, slice, part), ways);
+  if (bits <= 128) return weighted(table_of<Wide>(problem, slice, part), ways);
+  return weighted(table_of<WideCount<16>>(problem, slice, part), ways);
 }
 
 }  // namespace
@@ -199,16 +210,18 @@ std::optional<Located> Query::best(bool largest, std::int64_t low, std::int64_t 
   std::optional<Located> best;
   double operations = 0;
   std::vector<std::unique_ptr<SliceTables<Least>>> all;
+  Progress parts_progress(0, effort.threads, effort.wait);
+  const RunOptions options = parts_progress.options(0, 0);
   for (const Slice& slice : slices_.slices) {
-    all.push_back(std::make_unique<SliceTables<Least>>(problem_, slices_, slice, sign));
+    require_parts(problem_, slices_, slice, sizeof(std::int64_t), memory_);
+    all.push_back(std::make_unique<SliceTables<Least>>(problem_, slices_, slice, options, sign));
     const Halves& halves = all.back()->halves();
     operations += halves.operations;
     const double bytes = halves.places * sizeof(std::int64_t);
     if (bytes > static_cast<double>(memory_)) {
       throw SpaceError("the best of '" + problem_.names()[1] + "' within limits of '" +
-                       problem_.names()[0] + "' needs tables of about " +
-                       std::to_string(static_cast<std::uint64_t>(bytes)) +
-                       " bytes, but memory allows " + std::to_string(memory_) +
+                       problem_.names()[0] + "' needs tables of about " + grouped_number(bytes) +
+                       " bytes, but memory allows " + grouped_number(static_cast<double>(memory_)) +
                        ": raise memory, or ask about fewer configurations (where)");
     }
   }
@@ -344,9 +357,8 @@ void Query::count_parts(std::int64_t low, std::int64_t high, const Effort& effor
               if (problems.size() == code) {
                 problems.push_back(problem_.restricted(plan_, restriction(variable, code)));
               }
-              found[variable][code] += weighted(
-                  table_of<WideCount<16>>(problems[code], slices_.slices[slice], parts[part]),
-                  ways);
+              found[variable][code] +=
+                  uses_of(size_.bits(), problems[code], slices_.slices[slice], parts[part], ways);
             }
           }
         },

@@ -26,7 +26,7 @@ struct SumOf<Wide> {
   using Type = WideCount<4>;
 };
 template <class Count>
-using Sum = typename SumOf<Count>::Type;
+using Sum = SumOf<Count>::Type;
 
 // A count as a sum of them.
 template <class Count>

@@ -32,7 +32,7 @@ Moments::Message Moments::both(const Message& left, const Message& right) {
 }
 
 template <class Algebra>
-typename CostPolynomials<Algebra>::Message CostPolynomials<Algebra>::combine(
+CostPolynomials<Algebra>::Message CostPolynomials<Algebra>::combine(
     std::span<const Way<Message>> ways) const {
   std::vector<Shifted<Algebra>> summands;
   summands.reserve(ways.size());
@@ -43,7 +43,7 @@ typename CostPolynomials<Algebra>::Message CostPolynomials<Algebra>::combine(
 }
 
 template <class Algebra>
-typename CostPolynomials<Algebra>::Product CostPolynomials<Algebra>::product(
+CostPolynomials<Algebra>::Product CostPolynomials<Algebra>::product(
     std::vector<const Message*> messages) const {
   Product result;
   std::vector<Extent> extents;
@@ -57,14 +57,15 @@ typename CostPolynomials<Algebra>::Product CostPolynomials<Algebra>::product(
   ordered.reserve(messages.size());
   for (const std::size_t place : result.order) ordered.push_back(messages[place]);
   Progress progress(0, 1, {});
-  result.chain.emplace(std::move(ordered)).multiply(true, progress);
+  result.chain = std::make_unique<ProductChain<Algebra>>(std::move(ordered));
+  result.chain->multiply(true, progress);
   return result;
 }
 
 template <class Algebra>
-void find_codes(const Elimination<CostPolynomials<Algebra>>& elimination, std::size_t index,
+void find_codes(const Elimination<CostPolynomials<Algebra>>& elimination, std::size_t number,
                 std::int64_t cost, typename Algebra::Value asked, std::span<std::uint16_t> codes) {
-  const Bucket& bucket = elimination.tree().buckets[index];
+  const Bucket& bucket = elimination.tree().buckets[number];
   const CostPolynomials<Algebra>& tables = elimination.semiring();
   const BucketCosts costs(elimination.problem(), bucket);
   const auto one = Polynomial<Algebra>::one();
@@ -73,7 +74,7 @@ void find_codes(const Elimination<CostPolynomials<Algebra>>& elimination, std::s
     codes[bucket.variable] = static_cast<std::uint16_t>(code);
     MetricCosts added;
     if (!costs.read(codes, added)) continue;
-    const auto* const product = elimination.product(index, codes);
+    const auto* const product = elimination.product(number, codes);
     const Polynomial<Algebra>& rest =
         product != nullptr        ? CostPolynomials<Algebra>::message(*product)
         : bucket.children.empty() ? one

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -31,6 +31,7 @@ struct Networks {
     return result;
   }
   [[nodiscard]] static const Message& message(const Product& product) noexcept { return product; }
+  [[nodiscard]] static std::size_t weight(const Message& /*message*/) noexcept { return 1; }
 };
 
 // Between which limits the first metric lies.
@@ -52,6 +53,7 @@ struct Extents {
     return extent;
   }
   [[nodiscard]] static const Message& message(const Product& product) noexcept { return product; }
+  [[nodiscard]] static std::size_t weight(const Message& /*message*/) noexcept { return 1; }
 };
 
 // The number of configurations, the sum of the first metric and of its square. Costs are counted
@@ -69,6 +71,7 @@ struct Moments {
   [[nodiscard]] static Product product(const std::vector<const Message*>& messages);
   [[nodiscard]] static Message both(const Message& left, const Message& right);
   [[nodiscard]] static const Message& message(const Product& product) noexcept { return product; }
+  [[nodiscard]] static std::size_t weight(const Message& /*message*/) noexcept { return 1; }
 };
 
 // For every cost of the first metric how many configurations have it, or the least that one of them
@@ -76,10 +79,10 @@ struct Moments {
 template <class Algebra>
 struct CostPolynomials {
   using Message = Polynomial<Algebra>;
-  using Value = typename Algebra::Value;
+  using Value = Algebra::Value;
   // With the tables to walk back.
   struct Product {
-    std::optional<ProductChain<Algebra>> chain;
+    std::unique_ptr<ProductChain<Algebra>> chain;
     // The places of the chain's parts among the children.
     std::vector<std::size_t> order;
     Message nothing;
@@ -96,14 +99,17 @@ struct CostPolynomials {
   [[nodiscard]] Message combine(std::span<const Way<Message>> ways) const;
   [[nodiscard]] Product product(std::vector<const Message*> messages) const;
   [[nodiscard]] static const Message& message(const Product& product) noexcept {
-    return product.chain ? product.chain->result() : product.nothing;
+    return product.chain != nullptr ? product.chain->result() : product.nothing;
+  }
+  [[nodiscard]] static std::size_t weight(const Message& message) noexcept {
+    return message.places();
   }
 };
 
-// The codes of the configuration of a bucket's variables that has this cost: the one that is asked
-// for, or one that costs least. The codes of the bucket's scope are set.
+// Sets the codes of the configuration of a bucket's variables that has this cost: the one that is
+// asked for, or one that costs least. The codes of the bucket's scope are set.
 template <class Algebra>
-void find_codes(const Elimination<CostPolynomials<Algebra>>& elimination, std::size_t bucket,
+void find_codes(const Elimination<CostPolynomials<Algebra>>& elimination, std::size_t number,
                 std::int64_t cost, typename Algebra::Value asked, std::span<std::uint16_t> codes);
 
 }  // namespace netledger

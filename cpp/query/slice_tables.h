@@ -14,16 +14,36 @@
 
 namespace netledger {
 
+// Bytes that the tables inside the parts of a slice need at most, with values of so many bytes.
+[[nodiscard]] double part_bytes(const Problem& problem, const Slices& slices, const Slice& slice,
+                                std::size_t value_bytes);
+// Throws SpaceError where they are more than `memory`.
+void require_parts(const Problem& problem, const Slices& slices, const Slice& slice,
+                   std::size_t value_bytes, std::size_t memory);
+
+// In which order the parts of a slice are brought together.
+struct PartOrders {
+  explicit PartOrders(std::span<const Extent> parts)
+      : order(order_product(parts)),
+        kept_order(order_product(parts, kept_place)),
+        halves(split_product(parts)) {}
+
+  // Where only the product of all matters; where all products are kept; in two halves.
+  ProductOrder order;
+  ProductOrder kept_order;
+  Halves halves;
+};
+
 template <class Algebra>
 class SliceTables {
  public:
-  using Value = typename Algebra::Value;
+  using Value = Algebra::Value;
   using Table = Polynomial<Algebra>;
   using Chain = ProductChain<Algebra>;
 
   // Problem and slices outlive it. `sign`: see CostPolynomials.
   SliceTables(const Problem& problem, const Slices& slices, const Slice& slice,
-              std::int64_t sign = 1);
+              const RunOptions& options = {}, std::int64_t sign = 1);
 
   [[nodiscard]] const Slice& slice() const noexcept { return slice_; }
   [[nodiscard]] const std::vector<VariableIndex>& given() const noexcept { return slices_.given; }
@@ -31,10 +51,11 @@ class SliceTables {
   [[nodiscard]] bool empty() const noexcept { return empty_; }
   // For each component of the tree its polynomial.
   [[nodiscard]] const std::vector<const Table*>& parts() const noexcept { return parts_; }
-  [[nodiscard]] const ProductOrder& order() const noexcept { return order_; }
-  // The order in which all products are kept.
-  [[nodiscard]] const ProductOrder& kept_order() const noexcept { return kept_order_; }
-  [[nodiscard]] const Halves& halves() const noexcept { return halves_; }
+  // Of a slice that is not empty.
+  [[nodiscard]] const PartOrders& orders() const noexcept { return *orders_; }
+  [[nodiscard]] const ProductOrder& order() const noexcept { return orders_->order; }
+  [[nodiscard]] const ProductOrder& kept_order() const noexcept { return orders_->kept_order; }
+  [[nodiscard]] const Halves& halves() const noexcept { return orders_->halves; }
   // The products of some parts; at least one part, or `one`.
   [[nodiscard]] Chain chain(std::span<const std::size_t> parts) const;
 
@@ -57,9 +78,7 @@ class SliceTables {
   Elimination<CostPolynomials<Algebra>> elimination_;
   std::vector<const Table*> parts_;
   bool empty_ = false;
-  ProductOrder order_;
-  ProductOrder kept_order_;
-  Halves halves_;
+  std::optional<PartOrders> orders_;
   // The product of no parts.
   Table one_ = Table::one();
 };

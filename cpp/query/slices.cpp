@@ -29,7 +29,9 @@ std::vector<VariableIndex> crowded(const Problem& problem, const Slices& sliced)
     const Elimination<Extents> elimination(problem, sliced.tree, {}, slice.codes);
     for (std::size_t bucket = 0; bucket < sliced.tree.buckets.size(); ++bucket) {
       const Bucket& of = sliced.tree.buckets[bucket];
-      if (of.children.size() < 2 || elimination.places_of_products(bucket) <= most_places) continue;
+      const double places =
+          elimination.total_of_products(bucket, [](const Extent& extent) { return extent.terms; });
+      if (of.children.size() < 2 || places <= most_places) continue;
       found.push_back(of.variable);
       found.insert(found.end(), of.scope.begin(), of.scope.end());
     }
