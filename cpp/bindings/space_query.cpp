@@ -299,6 +299,8 @@ std::string table_name(std::size_t slice, std::size_t table) {
   return "slice" + std::to_string(slice) + "_table" + std::to_string(table);
 }
 
+std::string order_name(std::size_t slice) { return "slice" + std::to_string(slice) + "_order"; }
+
 py::dict tables(const py::object& self) {
   auto& query = self.cast<PyQuery&>().query();
   if (!query.counts().prepared()) throw SpaceError("the query is not prepared");
@@ -307,8 +309,10 @@ py::dict tables(const py::object& self) {
   result["limbs"] = python_array(std::span<const std::uint64_t>(&limbs, 1));
   const auto all = query.counts().tables();
   for (std::size_t slice = 0; slice < all.size(); ++slice) {
-    for (std::size_t table = 0; table < all[slice].size(); ++table) {
-      const StoredTable& stored = all[slice][table];
+    const std::vector<std::uint64_t> order(all[slice].order.begin(), all[slice].order.end());
+    result[py::str(order_name(slice))] = python_array(std::span<const std::uint64_t>(order));
+    for (std::size_t table = 0; table < all[slice].tables.size(); ++table) {
+      const StoredTable& stored = all[slice].tables[table];
       const std::string name = table_name(slice, table);
       const bool sparse = stored.owner != nullptr;
       const py::object owner = sparse ? py::object(capsule_of(stored.owner)) : self;
@@ -346,13 +350,18 @@ void restore(PyQuery& self, const py::dict& given) {
   if (!given.contains("limbs")) throw SpaceError("the tables do not say how wide they are");
   const auto limbs = words_of(given["limbs"]);
   if (limbs.size() != 1) throw SpaceError("the tables do not say how wide they are");
-  std::vector<std::vector<StoredTable>> all(self.query().slices().slices.size());
+  std::vector<StoredSlice> all(self.query().slices().slices.size());
   for (std::size_t slice = 0; slice < all.size(); ++slice) {
+    const py::str order(order_name(slice));
+    if (given.contains(order)) {
+      const auto numbers = words_of(given[order]);
+      all[slice].order.assign(numbers.begin(), numbers.end());
+    }
     for (std::size_t table = 0;; ++table) {
       const std::string name = table_name(slice, table);
       const py::str counts(name + "_counts");
       if (!given.contains(counts)) break;
-      StoredTable& stored = all[slice].emplace_back();
+      StoredTable& stored = all[slice].tables.emplace_back();
       stored.words = words_of(given[counts]);
       const py::str lattice(name + "_lattice");
       if (given.contains(lattice)) {

@@ -76,8 +76,8 @@ class CountsOf final : public Counts {
   }
   [[nodiscard]] std::size_t bytes() const noexcept override;
   [[nodiscard]] std::size_t limbs() const noexcept override { return sizeof(Count) / 8; }
-  [[nodiscard]] std::vector<std::vector<StoredTable>> tables() const override;
-  void restore(const std::vector<std::vector<StoredTable>>& tables) override;
+  [[nodiscard]] std::vector<StoredSlice> tables() const override;
+  void restore(const std::vector<StoredSlice>& tables) override;
   Reach reach() override;
   Predicted predict_count() override;
   Predicted predict_distribution() override;
@@ -119,7 +119,15 @@ class CountsOf final : public Counts {
   void make_whole(const Effort& effort);
   [[nodiscard]] Natural counted_at_once(std::int64_t limit) const;
   [[nodiscard]] std::shared_ptr<const PreparedSlice<Count>> prepared_slice(std::size_t slice,
+                                                                           double most_places,
                                                                            Progress& progress);
+  // Nullptr where they are not the tables of the slice.
+  [[nodiscard]] std::shared_ptr<const PreparedSlice<Count>> restored_slice(
+      const std::shared_ptr<const Tables>& slice, const StoredSlice& stored) const;
+  // Places that the tables of one slice at a time may have.
+  [[nodiscard]] double single_places() const noexcept {
+    return static_cast<double>(memory_) / (2 * sizeof(Count));
+  }
   // Networks of a slice that cost at most so much without what the slice costs.
   using Limits = std::pair<Sum<Count>, Sum<Count>>;
   [[nodiscard]] std::vector<Limits> slice_limits(std::int64_t low, std::int64_t high,
@@ -140,6 +148,8 @@ class CountsOf final : public Counts {
   std::optional<Predicted> count_prediction_;
   std::optional<Predicted> distribution_prediction_;
   std::optional<Predicted> prepare_prediction_;
+  // See PartOrders::kept_order; known with the prediction.
+  double kept_places_ = 0;
   std::optional<Extent> whole_extent_;
 };
 
@@ -277,15 +287,25 @@ Predicted CountsOf<Count>::predict_distribution() {
 template <class Count>
 Predicted CountsOf<Count>::predict_prepare() {
   if (!prepare_prediction_) {
-    Predicted predicted;
-    for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
-      const auto orders = orders_of(slice);
-      if (!orders) continue;
-      const ProductOrder& order = orders->kept_order;
-      predicted.operations += order.operations + 2 * order.places;
-      predicted.bytes += order.places * sizeof(Count);
+    const auto predicted_with = [this](double most_places) {
+      Predicted predicted;
+      for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
+        const auto orders = orders_of(slice);
+        if (!orders) continue;
+        const ProductOrder& order = orders->kept_order(most_places);
+        predicted.operations += order.operations + 2 * order.places;
+        predicted.bytes += order.places * sizeof(Count);
+      }
+      predicted.bytes += most_part_bytes();
+      return predicted;
+    };
+    // Other orders need less memory, but draw slower.
+    Predicted predicted = predicted_with(std::numeric_limits<double>::infinity());
+    kept_places_ = std::numeric_limits<double>::infinity();
+    if (predicted.bytes > static_cast<double>(memory_)) {
+      predicted = predicted_with(0);
+      kept_places_ = 0;
     }
-    predicted.bytes += most_part_bytes();
     prepare_prediction_ = predicted;
   }
   return *prepare_prediction_;
@@ -402,7 +422,7 @@ bool CountsOf<Count>::find(std::int64_t cost, std::vector<std::uint16_t>& codes,
     if (prepared()) {
       const ProductChain<Algebra>& chain = prepared_[slice]->chain();
       if (Algebra::is_absent(chain.result().at(rest))) continue;
-      tables->find(chain, tables->kept_order().order, rest, Algebra::absent(), codes);
+      tables->find(chain, prepared_[slice]->order(), rest, Algebra::absent(), codes);
       return true;
     }
     const HalfTables<Algebra> halves(*tables, true, progress);
@@ -607,10 +627,12 @@ std::vector<Natural> CountsOf<Count>::bins(std::int64_t start, std::uint64_t wid
 
 template <class Count>
 std::shared_ptr<const PreparedSlice<Count>> CountsOf<Count>::prepared_slice(std::size_t slice,
+                                                                            double most_places,
                                                                             Progress& progress) {
   auto tables = tables_of(slice);
   if (tables->empty()) return nullptr;
-  return std::make_shared<const PreparedSlice<Count>>(std::move(tables), progress);
+  const ProductOrder& order = tables->orders().kept_order(most_places);
+  return std::make_shared<const PreparedSlice<Count>>(std::move(tables), order, progress);
 }
 
 template <class Count>
@@ -623,7 +645,7 @@ void CountsOf<Count>::prepare(const Effort& effort) {
   Progress progress = progress_of(effort, predicted.operations);
   std::vector<std::shared_ptr<const PreparedSlice<Count>>> made;
   for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
-    made.push_back(prepared_slice(slice, progress));
+    made.push_back(prepared_slice(slice, kept_places_, progress));
   }
   prepared_ = std::move(made);
   // What it can tell, the index tells.
@@ -661,7 +683,8 @@ bool CountsOf<Count>::sample(std::uint64_t seed, std::int64_t low, std::int64_t 
     predicted.bytes = predict_count().bytes;
     for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
       if (const auto orders = orders_of(slice)) {
-        predicted.bytes = std::max(predicted.bytes, orders->kept_order.places * sizeof(Count));
+        predicted.bytes =
+            std::max(predicted.bytes, orders->kept_order(single_places()).places * sizeof(Count));
       }
     }
     require(predicted, "drawing networks by '" + metric_name() + "'", "");
@@ -693,7 +716,7 @@ bool CountsOf<Count>::sample(std::uint64_t seed, std::int64_t low, std::int64_t 
     if (prepared()) {
       draw_from(*prepared_[slice], rows[slice], output, progress);
     } else {
-      draw_from(*prepared_slice(slice, progress), rows[slice], output, progress);
+      draw_from(*prepared_slice(slice, single_places(), progress), rows[slice], output, progress);
     }
   }
   return true;
@@ -742,42 +765,55 @@ void CountsOf<Count>::uses(std::int64_t low, std::int64_t high, const PartUse& u
 // --------------------------------------------------------------------------------
 
 template <class Count>
-std::vector<std::vector<StoredTable>> CountsOf<Count>::tables() const {
-  std::vector<std::vector<StoredTable>> all;
+std::vector<StoredSlice> CountsOf<Count>::tables() const {
+  std::vector<StoredSlice> all;
   for (const auto& prepared : prepared_) {
-    std::vector<StoredTable>& of_slice = all.emplace_back();
+    StoredSlice& of_slice = all.emplace_back();
     if (prepared == nullptr) continue;
-    for (const Table& table : prepared->chain().tables()) of_slice.push_back(stored(table));
+    of_slice.order = prepared->order();
+    for (const Table& table : prepared->chain().tables()) {
+      of_slice.tables.push_back(stored(table));
+    }
   }
   return all;
 }
 
 template <class Count>
-void CountsOf<Count>::restore(const std::vector<std::vector<StoredTable>>& tables) {
+std::shared_ptr<const PreparedSlice<Count>> CountsOf<Count>::restored_slice(
+    const std::shared_ptr<const Tables>& slice, const StoredSlice& stored) const {
+  std::vector<Extent> extents;
+  for (const Table* const part : slice->parts()) extents.push_back(part->extent());
+  const auto order = order_as(extents, stored.order);
+  if (!order || stored.tables.size() + 1 != std::max<std::size_t>(extents.size(), 1)) {
+    return nullptr;
+  }
+  std::vector<Table> made;
+  for (std::size_t place = 0; place < stored.tables.size(); ++place) {
+    auto table = restored<Count>(stored.tables[place]);
+    const Extent& extent = order->extents[place + 1];
+    if (!table || table->extent().low != extent.low || table->extent().high != extent.high) {
+      return nullptr;
+    }
+    made.push_back(std::move(*table));
+  }
+  return std::make_shared<const PreparedSlice<Count>>(slice, *order, std::move(made));
+}
+
+template <class Count>
+void CountsOf<Count>::restore(const std::vector<StoredSlice>& tables) {
   const auto refuse = [] { throw SpaceError("the tables are not those of this space and metric"); };
   if (tables.size() != slices_.slices.size()) refuse();
   std::vector<std::shared_ptr<const PreparedSlice<Count>>> made;
   for (std::size_t slice = 0; slice < tables.size(); ++slice) {
     auto of_slice = tables_of(slice);
     if (of_slice->empty()) {
-      if (!tables[slice].empty()) refuse();
+      if (!tables[slice].tables.empty()) refuse();
       made.push_back(nullptr);
       continue;
     }
-    const ProductOrder& order = of_slice->kept_order();
-    const std::size_t expected = order.order.empty() ? 0 : order.order.size() - 1;
-    if (tables[slice].size() != expected) refuse();
-    std::vector<Table> restored_tables;
-    for (std::size_t place = 0; place < expected; ++place) {
-      const auto table = restored<Count>(tables[slice][place]);
-      const Extent& extent = order.extents[place + 1];
-      if (!table || table->extent().low != extent.low || table->extent().high != extent.high) {
-        refuse();
-      }
-      restored_tables.push_back(std::move(*table));
-    }
-    made.push_back(std::make_shared<const PreparedSlice<Count>>(std::move(of_slice),
-                                                                std::move(restored_tables)));
+    auto of_tables = restored_slice(of_slice, tables[slice]);
+    if (of_tables == nullptr) refuse();
+    made.push_back(std::move(of_tables));
   }
   prepared_ = std::move(made);
 }

@@ -47,6 +47,12 @@ struct StoredTable {
   std::shared_ptr<const void> owner;
 };
 
+// The products of a slice's parts, and in which order they were made.
+struct StoredSlice {
+  std::vector<std::size_t> order;
+  std::vector<StoredTable> tables;
+};
+
 // What the tables of a question need, and how long they take.
 struct Predicted {
   double bytes = 0;
@@ -94,9 +100,9 @@ class Counts {
   // Words of a count.
   [[nodiscard]] virtual std::size_t limbs() const noexcept = 0;
   // Of every slice the products that `prepare` made.
-  [[nodiscard]] virtual std::vector<std::vector<StoredTable>> tables() const = 0;
+  [[nodiscard]] virtual std::vector<StoredSlice> tables() const = 0;
   // Throws SpaceError where they are not those of this problem.
-  virtual void restore(const std::vector<std::vector<StoredTable>>& tables) = 0;
+  virtual void restore(const std::vector<StoredSlice>& tables) = 0;
 
   [[nodiscard]] virtual Reach reach() = 0;
   [[nodiscard]] virtual Predicted predict_count() = 0;

@@ -37,7 +37,8 @@ struct Pairs {
     return message.size();
   }
   void require(std::size_t pairs) const {
-    if (pairs <= memory / sizeof(Pair)) return;
+    // They are gathered from a list that grows.
+    if (pairs <= memory / (4 * sizeof(Pair))) return;
     throw SpaceError(
         "counting by two metrics at once lists the pairs of costs that occur, which "
         "takes more than " +

@@ -9,16 +9,17 @@ namespace netledger {
 
 template <class Count>
 PreparedSlice<Count>::PreparedSlice(std::shared_ptr<const SliceTables<Algebra>> slice,
-                                    Progress& progress)
-    : slice_(std::move(slice)), chain_(slice_->chain(slice_->kept_order().order)) {
+                                    const ProductOrder& order, Progress& progress)
+    : slice_(std::move(slice)), order_(order.order), chain_(slice_->chain(order_)) {
   chain_.multiply(true, progress);
   finish();
 }
 
 template <class Count>
 PreparedSlice<Count>::PreparedSlice(std::shared_ptr<const SliceTables<Algebra>> slice,
+                                    const ProductOrder& order,
                                     std::vector<Polynomial<Algebra>> tables)
-    : slice_(std::move(slice)), chain_(slice_->chain(slice_->kept_order().order)) {
+    : slice_(std::move(slice)), order_(order.order), chain_(slice_->chain(order_)) {
   chain_.restore(std::move(tables));
   finish();
 }
@@ -26,7 +27,7 @@ PreparedSlice<Count>::PreparedSlice(std::shared_ptr<const SliceTables<Algebra>> 
 template <class Count>
 void PreparedSlice<Count>::finish() {
   ranked_.emplace(chain_.result());
-  for (const std::size_t part : slice_->kept_order().order) listed_.push_back(list(part));
+  for (const std::size_t part : order_) listed_.push_back(list(part));
 }
 
 template <class Count>
@@ -98,7 +99,7 @@ template <class Code>
 void PreparedSlice<Count>::write_share(std::size_t place, const ProductChain<Algebra>::Part& share,
                                        std::span<std::uint16_t> codes, Code* row) const {
   if (!listed_[place]) {
-    const std::size_t part = slice_->kept_order().order[place];
+    const std::size_t part = order_[place];
     slice_->find(part, share.cost, share.asked, codes);
     for (const VariableIndex variable : slice_->variables(part)) {
       row[variable] = static_cast<Code>(codes[variable]);
@@ -126,7 +127,7 @@ void PreparedSlice<Count>::write_shares(std::vector<Pending> pending,
       row_of(request.row)[variable] = static_cast<Code>(codes[variable]);
     }
   }
-  if (slice_->kept_order().order.empty()) return;
+  if (order_.empty()) return;
   for (std::size_t place = chain_.parts().size() - 1; place > 0; --place) {
     for (Pending& request : pending) {
       const auto share = chain_.take_share(place, request.cost, request.asked);

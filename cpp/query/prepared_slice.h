@@ -19,11 +19,13 @@ class PreparedSlice {
  public:
   using Algebra = Counting<Count>;
 
-  // Multiplies what the slice has; or takes the tables of an earlier one.
-  PreparedSlice(std::shared_ptr<const SliceTables<Algebra>> slice, Progress& progress);
-  PreparedSlice(std::shared_ptr<const SliceTables<Algebra>> slice,
+  // Multiplies what the slice has, in one of its orders; or takes the tables of an earlier one.
+  PreparedSlice(std::shared_ptr<const SliceTables<Algebra>> slice, const ProductOrder& order,
+                Progress& progress);
+  PreparedSlice(std::shared_ptr<const SliceTables<Algebra>> slice, const ProductOrder& order,
                 std::vector<Polynomial<Algebra>> tables);
 
+  [[nodiscard]] const std::vector<std::size_t>& order() const noexcept { return order_; }
   [[nodiscard]] const SliceTables<Algebra>& slice() const noexcept { return *slice_; }
   [[nodiscard]] const ProductChain<Algebra>& chain() const noexcept { return chain_; }
   // By cost, without what the slice costs by itself.
@@ -65,6 +67,7 @@ class PreparedSlice {
   [[nodiscard]] std::optional<Listed> list(std::size_t part) const;
 
   std::shared_ptr<const SliceTables<Algebra>> slice_;
+  std::vector<std::size_t> order_;
   ProductChain<Algebra> chain_;
   std::optional<RankedTable<Count>> ranked_;
   // In the order of the chain.

@@ -61,6 +61,22 @@ std::vector<std::size_t> from_the_end(std::span<const Extent> parts,
   return order;
 }
 
+// Chooses from the beginning: next comes what makes the smallest product with those before.
+std::vector<std::size_t> from_the_beginning(std::span<const Extent> parts) {
+  std::vector<std::size_t> left(parts.size());
+  std::iota(left.begin(), left.end(), std::size_t{0});
+  std::vector<std::size_t> order;
+  Extent made = Extent::of(0);
+  while (!left.empty()) {
+    const auto next = std::ranges::min_element(
+        left, {}, [&](std::size_t part) { return (made + parts[part]).slots(); });
+    made = made + parts[*next];
+    order.push_back(*next);
+    left.erase(next);
+  }
+  return order;
+}
+
 }  // namespace
 
 double stored_places(const Extent& extent) noexcept {
@@ -86,12 +102,24 @@ ProductOrder order_product(std::span<const Extent> parts, double place_cost) {
   // Beyond that many parts looking for an order takes longer than it saves.
   constexpr std::size_t many = 256;
   if (parts.size() <= many) {
+    consider(from_the_beginning(parts));
     for (const bool by_operations : {false, true}) {
       consider(from_the_end(parts, std::nullopt, by_operations));
       consider(from_the_end(parts, most_terms, by_operations));
     }
   }
   return best;
+}
+
+std::optional<ProductOrder> order_as(std::span<const Extent> parts,
+                                     const std::vector<std::size_t>& order) {
+  std::vector<std::size_t> numbers = order;
+  std::ranges::sort(numbers);
+  if (numbers.size() != parts.size()) return std::nullopt;
+  for (std::size_t part = 0; part < parts.size(); ++part) {
+    if (numbers[part] != part) return std::nullopt;
+  }
+  return evaluated(parts, order);
 }
 
 Halves split_product(std::span<const Extent> parts) {

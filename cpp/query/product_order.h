@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -34,6 +35,10 @@ inline constexpr double written_place = 8;
 inline constexpr double kept_place = 32;
 [[nodiscard]] ProductOrder order_product(std::span<const Extent> parts,
                                          double place_cost = written_place);
+
+// The same for an order that is given; nothing where it does not name every part once.
+[[nodiscard]] std::optional<ProductOrder> order_as(std::span<const Extent> parts,
+                                                   const std::vector<std::size_t>& order);
 
 // Two products, of parts that together are all, so that a question about the sum of both is
 // answered by passing over the tables of either.

@@ -147,7 +147,7 @@ void Query::widen() {
   counts_ = nullptr;
 }
 
-void Query::restore(std::size_t limbs, const std::vector<std::vector<StoredTable>>& tables) {
+void Query::restore(std::size_t limbs, const std::vector<StoredSlice>& tables) {
   if (limbs == 2 && limbs_ == 1) widen();
   if (limbs != limbs_) throw SpaceError("the tables are not those of this space and metric");
   counts().restore(tables);

@@ -76,7 +76,7 @@ class Query {
   [[nodiscard]] Counts& counts();
   // Takes the tables of an earlier query of the same fingerprint, with counts of so many words.
   // Throws SpaceError where they do not fit.
-  void restore(std::size_t limbs, const std::vector<std::vector<StoredTable>>& tables);
+  void restore(std::size_t limbs, const std::vector<StoredSlice>& tables);
 
  private:
   void widen();

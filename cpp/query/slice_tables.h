@@ -25,12 +25,18 @@ void require_parts(const Problem& problem, const Slices& slices, const Slice& sl
 struct PartOrders {
   explicit PartOrders(std::span<const Extent> parts)
       : order(order_product(parts)),
-        kept_order(order_product(parts, kept_place)),
+        small_order(order_product(parts, kept_place)),
         halves(split_product(parts)) {}
 
-  // Where only the product of all matters; where all products are kept; in two halves.
+  // The fastest; where all products are kept and should be small; in two halves.
   ProductOrder order;
-  ProductOrder kept_order;
+  ProductOrder small_order;
+
+  // Where all products are kept: the fastest, if they take no more than so many places.
+  [[nodiscard]] const ProductOrder& kept_order(double most_places) const noexcept {
+    return order.places <= most_places ? order : small_order;
+  }
+
   Halves halves;
 };
 
@@ -54,7 +60,6 @@ class SliceTables {
   // Of a slice that is not empty.
   [[nodiscard]] const PartOrders& orders() const noexcept { return *orders_; }
   [[nodiscard]] const ProductOrder& order() const noexcept { return orders_->order; }
-  [[nodiscard]] const ProductOrder& kept_order() const noexcept { return orders_->kept_order; }
   [[nodiscard]] const Halves& halves() const noexcept { return orders_->halves; }
   // The products of some parts; at least one part, or `one`.
   [[nodiscard]] Chain chain(std::span<const std::size_t> parts) const;

@@ -861,11 +861,15 @@ class QueryExplanation(dict[str, Any]):
         if "bins" in self:
             lines.append(f"values in steps of {self['step']:,}: {self['bins']:,} at most")
         lines += [
-            f"{what}: about {self[f'{what}_bytes']:,} bytes, {self[f'{what}_seconds']:.2g} s"
+            f"{what}: about {self[f'{what}_bytes']:,} bytes, {_seconds(self[f'{what}_seconds'])}"
             for what in ("count", "distribution", "prepare")
             if f"{what}_bytes" in self
         ]
         return "\n".join(lines)
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
 
 
 class Index:

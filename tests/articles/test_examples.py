@@ -23,6 +23,7 @@ WITHOUT_TORCH = {
     "memory_access": ["3,630,080", "2,826,240"],
     "separable_convolution": ["614,656", "27,328", "281/6400"],
 }
+SEARCHES = {"budgeted_search", "evolution_search"}
 METRICS = ("--metric", "params", "--metric", "macs")
 
 #: (parameters, multiply-accumulates) of what the command line counts.
@@ -51,7 +52,7 @@ runpy.run_path(sys.argv[1], run_name="__main__")
 
 def test_every_example_is_listed() -> None:
     files = {path.stem for path in EXAMPLES.glob("*.py")}
-    assert files == WITH_TORCH.keys() | WITHOUT_TORCH.keys() | {"evolution_search"}
+    assert files == WITH_TORCH.keys() | WITHOUT_TORCH.keys() | SEARCHES
 
 
 def test_evolution_search() -> None:
@@ -64,6 +65,23 @@ def test_evolution_search() -> None:
     assert float(first) < float(last)
     flops = int(lines[2].split()[1].replace(",", ""))
     assert 240_000_000 < flops <= 250_000_000
+
+
+def test_budgeted_search() -> None:
+    script = str(EXAMPLES / "budgeted_search.py")
+    command = [sys.executable, script, "--generations", "5"]
+    printed = [subprocess.check_output(command, text=True) for _ in range(2)]
+    assert printed[0] == printed[1]
+    lines = printed[0].splitlines()
+    assert lines[0].startswith("5,119,730,450,742 of 21,758,655,492,572,485,851 networks")
+    first, _, last = lines[2].split()[1:4]
+    assert float(first) < float(last)
+    macs = int(lines[4].split()[-1].rstrip("}"))
+    assert 195_000_000 <= macs <= 200_000_000
+    infeasible = [sys.executable, script, "--low", "1e6", "--high", "2e6"]
+    done = subprocess.run(infeasible, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "the nearest feasible value is 121,278,672" in done.stderr
 
 
 @pytest.mark.parametrize("name", WITH_TORCH)

@@ -230,7 +230,7 @@ def test_the_memory_has_a_ceiling(space: nl.Space) -> None:
     with pytest.raises(nl.SpaceError, match="bytes"):
         chain().index("macs", memory=1)
     if "_core" in type(space._plan(()).query([], "genes")).__module__:
-        with pytest.raises(nl.SpaceError, match=r"needs tables of about .* memory allows 9: "):
+        with pytest.raises(nl.SpaceError, match="memory allows 9: "):
             chain().distribution("macs", memory=9)
     # Without tables that are kept it is answered all the same.
     assert space.count(macs=(None, 100)) == space.count(macs=(None, 100), memory=10**6)
