@@ -353,10 +353,9 @@ void restore(PyQuery& self, const py::dict& given) {
   std::vector<StoredSlice> all(self.query().slices().slices.size());
   for (std::size_t slice = 0; slice < all.size(); ++slice) {
     const py::str order(order_name(slice));
-    if (given.contains(order)) {
-      const auto numbers = words_of(given[order]);
-      all[slice].order.assign(numbers.begin(), numbers.end());
-    }
+    if (!given.contains(order)) throw SpaceError("the tables of a slice are missing");
+    const auto numbers = words_of(given[order]);
+    all[slice].order.assign(numbers.begin(), numbers.end());
     for (std::size_t table = 0;; ++table) {
       const std::string name = table_name(slice, table);
       const py::str counts(name + "_counts");

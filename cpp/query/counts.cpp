@@ -195,14 +195,13 @@ Extent CountsOf<Count>::extent_of(std::size_t slice) {
 
 template <class Count>
 Extent CountsOf<Count>::whole_extent() {
-  if (!whole_extent_) {
-    Extent extent;
-    for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
-      extent.unite(extent_of(slice));
-    }
-    whole_extent_ = extent;
+  if (whole_extent_) return *whole_extent_;
+  Extent extent;
+  for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
+    extent.unite(extent_of(slice));
   }
-  return *whole_extent_;
+  whole_extent_ = extent;
+  return extent;
 }
 
 template <class Count>
@@ -247,68 +246,65 @@ Reach CountsOf<Count>::reach() {
 
 template <class Count>
 Predicted CountsOf<Count>::predict_count() {
-  if (!count_prediction_) {
-    Predicted predicted;
-    for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
-      const auto orders = orders_of(slice);
-      if (!orders) continue;
-      const Halves& halves = orders->halves;
-      predicted.operations += halves.operations + written_place * halves.places;
-      predicted.bytes = std::max(predicted.bytes, halves.places * sizeof(Count));
-    }
-    predicted.bytes += most_part_bytes();
-    count_prediction_ = predicted;
+  if (count_prediction_) return *count_prediction_;
+  Predicted predicted;
+  for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
+    const auto orders = orders_of(slice);
+    if (!orders) continue;
+    const Halves& halves = orders->halves;
+    predicted.operations += halves.operations + written_place * halves.places;
+    predicted.bytes = std::max(predicted.bytes, halves.places * sizeof(Count));
   }
-  return *count_prediction_;
+  predicted.bytes += most_part_bytes();
+  count_prediction_ = predicted;
+  return predicted;
 }
 
 template <class Count>
 Predicted CountsOf<Count>::predict_distribution() {
-  if (!distribution_prediction_) {
-    Predicted predicted;
-    for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
-      const auto orders = orders_of(slice);
-      if (!orders) continue;
-      const ProductOrder& order = orders->order;
-      predicted.operations += order.operations + 2 * order.places;
-      predicted.bytes = std::max(predicted.bytes, order.most_places * sizeof(Count));
-    }
-    if (slices_.slices.size() > 1) {
-      const Extent all = whole_extent();
-      predicted.operations += static_cast<double>(slices_.slices.size());
-      predicted.bytes += stored_places(all) * sizeof(Count);
-    }
-    predicted.bytes += most_part_bytes();
-    distribution_prediction_ = predicted;
+  if (distribution_prediction_) return *distribution_prediction_;
+  Predicted predicted;
+  for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
+    const auto orders = orders_of(slice);
+    if (!orders) continue;
+    const ProductOrder& order = orders->order;
+    predicted.operations += order.operations + 2 * order.places;
+    predicted.bytes = std::max(predicted.bytes, order.most_places * sizeof(Count));
   }
-  return *distribution_prediction_;
+  if (slices_.slices.size() > 1) {
+    const Extent all = whole_extent();
+    predicted.operations += static_cast<double>(slices_.slices.size());
+    predicted.bytes += stored_places(all) * sizeof(Count);
+  }
+  predicted.bytes += most_part_bytes();
+  distribution_prediction_ = predicted;
+  return predicted;
 }
 
 template <class Count>
 Predicted CountsOf<Count>::predict_prepare() {
-  if (!prepare_prediction_) {
-    const auto predicted_with = [this](double most_places) {
-      Predicted predicted;
-      for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
-        const auto orders = orders_of(slice);
-        if (!orders) continue;
-        const ProductOrder& order = orders->kept_order(most_places);
-        predicted.operations += order.operations + 2 * order.places;
-        predicted.bytes += order.places * sizeof(Count);
-      }
-      predicted.bytes += most_part_bytes();
-      return predicted;
-    };
-    // Other orders need less memory, but draw slower.
-    Predicted predicted = predicted_with(std::numeric_limits<double>::infinity());
-    kept_places_ = std::numeric_limits<double>::infinity();
-    if (predicted.bytes > static_cast<double>(memory_)) {
-      predicted = predicted_with(0);
-      kept_places_ = 0;
+  if (prepare_prediction_) return *prepare_prediction_;
+  const auto predicted_with = [this](double most_places) {
+    Predicted predicted;
+    for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
+      const auto orders = orders_of(slice);
+      if (!orders) continue;
+      const ProductOrder& order = orders->kept_order(most_places);
+      predicted.operations += order.operations + 2 * order.places;
+      predicted.bytes += order.places * sizeof(Count);
     }
-    prepare_prediction_ = predicted;
+    predicted.bytes += most_part_bytes();
+    return predicted;
+  };
+  // Other orders need less memory, but draw slower.
+  Predicted predicted = predicted_with(std::numeric_limits<double>::infinity());
+  kept_places_ = std::numeric_limits<double>::infinity();
+  if (predicted.bytes > static_cast<double>(memory_)) {
+    predicted = predicted_with(0);
+    kept_places_ = 0;
   }
-  return *prepare_prediction_;
+  prepare_prediction_ = predicted;
+  return predicted;
 }
 
 // -- counting
@@ -644,6 +640,7 @@ void CountsOf<Count>::prepare(const Effort& effort) {
           ", or draw without it: sample then makes its tables one after the other");
   Progress progress = progress_of(effort, predicted.operations);
   std::vector<std::shared_ptr<const PreparedSlice<Count>>> made;
+  made.reserve(slices_.slices.size());
   for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
     made.push_back(prepared_slice(slice, kept_places_, progress));
   }
@@ -767,6 +764,7 @@ void CountsOf<Count>::uses(std::int64_t low, std::int64_t high, const PartUse& u
 template <class Count>
 std::vector<StoredSlice> CountsOf<Count>::tables() const {
   std::vector<StoredSlice> all;
+  all.reserve(prepared_.size());
   for (const auto& prepared : prepared_) {
     StoredSlice& of_slice = all.emplace_back();
     if (prepared == nullptr) continue;
@@ -804,10 +802,11 @@ void CountsOf<Count>::restore(const std::vector<StoredSlice>& tables) {
   const auto refuse = [] { throw SpaceError("the tables are not those of this space and metric"); };
   if (tables.size() != slices_.slices.size()) refuse();
   std::vector<std::shared_ptr<const PreparedSlice<Count>>> made;
+  made.reserve(tables.size());
   for (std::size_t slice = 0; slice < tables.size(); ++slice) {
     auto of_slice = tables_of(slice);
     if (of_slice->empty()) {
-      if (!tables[slice].tables.empty()) refuse();
+      if (!tables[slice].tables.empty() || !tables[slice].order.empty()) refuse();
       made.push_back(nullptr);
       continue;
     }

@@ -126,6 +126,7 @@ void find_codes(const Elimination<Fronts>& elimination, std::size_t index, const
     const Point own = elimination.semiring().signed_costs(added);
     const Point rest{point[0] - own[0], point[1] - own[1]};
     std::vector<const Front*> fronts;
+    fronts.reserve(bucket.children.size());
     for (const std::size_t child : bucket.children) {
       fronts.push_back(&elimination.message(child, codes));
     }

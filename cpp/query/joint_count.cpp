@@ -32,6 +32,7 @@ struct Pairs {
   std::size_t memory;
 
   [[nodiscard]] static Message one() { return {{0, 0, 1}}; }
+  // NOLINTNEXTLINE(bugprone-return-const-ref-from-parameter): products are kept.
   [[nodiscard]] static const Message& message(const Product& product) noexcept { return product; }
   [[nodiscard]] static std::size_t weight(const Message& message) noexcept {
     return message.size();
@@ -95,6 +96,7 @@ Natural joint_count(const Problem& problem, const Slices& slices,
                       .memory = memory};
     const Elimination<Pairs> elimination(problem, slices.tree, pairs, slice.codes);
     std::vector<const Pairs::Message*> roots;
+    roots.reserve(slices.tree.roots.size());
     for (const std::size_t root : slices.tree.roots) roots.push_back(&elimination.root(root));
     // Few before many.
     std::ranges::stable_sort(roots, {}, [](const auto* root) { return root->size(); });

@@ -26,17 +26,17 @@ PreparedSlice<Count>::PreparedSlice(std::shared_ptr<const SliceTables<Algebra>> 
 
 template <class Count>
 void PreparedSlice<Count>::finish() {
-  ranked_.emplace(chain_.result());
+  ranked_ = std::make_unique<RankedTable<Count>>(chain_.result());
   for (const std::size_t part : order_) listed_.push_back(list(part));
 }
 
 template <class Count>
-auto PreparedSlice<Count>::list(std::size_t part) const -> std::optional<Listed> {
+auto PreparedSlice<Count>::list(std::size_t part) const -> std::unique_ptr<Listed> {
   const Polynomial<Algebra>& table = *slice_->parts()[part];
   Sum<Count> total{0};
   for (std::size_t place = 0; place < table.places(); ++place) {
     total += widened(table.coefficient(place));
-    if (!(total < Sum<Count>{most_listed})) return std::nullopt;
+    if (!(total < Sum<Count>{most_listed})) return nullptr;
   }
   Listed listed{.variables = slice_->variables(part), .begins = {}, .codes = {}};
   std::vector<std::uint16_t> codes = slice_->slice().codes;
@@ -48,7 +48,7 @@ auto PreparedSlice<Count>::list(std::size_t part) const -> std::optional<Listed>
       for (const VariableIndex variable : listed.variables) listed.codes.push_back(codes[variable]);
     }
   }
-  return listed;
+  return std::make_unique<Listed>(std::move(listed));
 }
 
 namespace {
@@ -98,7 +98,7 @@ template <class Count>
 template <class Code>
 void PreparedSlice<Count>::write_share(std::size_t place, const ProductChain<Algebra>::Part& share,
                                        std::span<std::uint16_t> codes, Code* row) const {
-  if (!listed_[place]) {
+  if (listed_[place] == nullptr) {
     const std::size_t part = order_[place];
     slice_->find(part, share.cost, share.asked, codes);
     for (const VariableIndex variable : slice_->variables(part)) {

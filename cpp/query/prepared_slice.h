@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -64,14 +63,14 @@ class PreparedSlice {
                    std::span<std::uint16_t> codes, Code* row) const;
   template <class Code>
   void write_shares(std::vector<Pending> pending, const CodeOutput& output) const;
-  [[nodiscard]] std::optional<Listed> list(std::size_t part) const;
+  [[nodiscard]] std::unique_ptr<Listed> list(std::size_t part) const;
 
   std::shared_ptr<const SliceTables<Algebra>> slice_;
   std::vector<std::size_t> order_;
   ProductChain<Algebra> chain_;
-  std::optional<RankedTable<Count>> ranked_;
-  // In the order of the chain.
-  std::vector<std::optional<Listed>> listed_;
+  std::unique_ptr<RankedTable<Count>> ranked_;
+  // In the order of the chain; nullptr where there are too many.
+  std::vector<std::unique_ptr<Listed>> listed_;
 };
 
 }  // namespace netledger

@@ -292,8 +292,12 @@ std::vector<std::vector<Natural>> Query::marginals(std::int64_t low, std::int64_
   std::vector<std::vector<Natural>> found;
   for (const std::uint32_t size : problem_.sizes()) found.emplace_back(size + 1);
   if (low > high || size_.is_zero()) return found;
-  const auto least = problem_.names().empty() ? std::nullopt : extreme(false);
-  const bool limited = least && (low > least->cost || high < extreme(true)->cost);
+  bool limited = false;
+  if (!problem_.names().empty()) {
+    const auto least = extreme(false);
+    const auto most = extreme(true);
+    limited = (least && low > least->cost) || (most && high < most->cost);
+  }
   const auto only = [](VariableIndex variable, std::uint32_t code) {
     return Restriction{.variable = variable, .codes = {code}, .inactive = false};
   };
