@@ -21,7 +21,7 @@ class Interactions {
   Interactions(const Problem& problem, std::span<const VariableIndex> given)
       : problem_(problem),
         neighbours_(problem.sizes().size()),
-        tables_of_(problem.sizes().size()),
+        messages_of_(problem.sizes().size()),
         open_(problem.sizes().size(), true),
         weights_(problem.sizes().size()) {
     for (const VariableIndex variable : given) open_[variable] = false;
@@ -29,7 +29,7 @@ class Interactions {
       std::vector<VariableIndex> variables;
       std::ranges::copy_if(potential.variables, std::back_inserter(variables),
                            [&](VariableIndex variable) { return open_[variable]; });
-      add(variables);
+      join(variables);
     }
     for (VariableIndex variable = 0; variable < open_.size(); ++variable) weigh(variable);
   }
@@ -56,28 +56,27 @@ class Interactions {
   std::vector<VariableIndex> eliminate(VariableIndex variable) {
     const std::set<VariableIndex> scope = std::move(neighbours_[variable]);
     open_[variable] = false;
-    const std::set<std::size_t> gone = std::move(tables_of_[variable]);
+    const std::set<VariableIndex> gone = std::move(messages_of_[variable]);
     for (const VariableIndex neighbour : scope) {
       neighbours_[neighbour].erase(variable);
-      for (const std::size_t table : gone) tables_of_[neighbour].erase(table);
+      for (const VariableIndex message : gone) messages_of_[neighbour].erase(message);
+      messages_of_[neighbour].insert(variable);
     }
-    add({scope.begin(), scope.end()});
+    join({scope.begin(), scope.end()});
     for (const VariableIndex neighbour : scope) weigh(neighbour);
     former_ = scope;
     return {scope.begin(), scope.end()};
   }
 
  private:
-  void add(const std::vector<VariableIndex>& variables) {
+  void join(const std::vector<VariableIndex>& variables) {
     for (const VariableIndex variable : variables) {
-      tables_of_[variable].insert(table_count_);
       for (const VariableIndex other : variables) {
         if (other != variable) neighbours_[variable].insert(other);
       }
     }
-    ++table_count_;
   }
-  // The entries to be gone through, times the tables to be multiplied for each.
+  // The entries to be gone through, times the messages to be multiplied for each.
   void weigh(VariableIndex variable) {
     std::size_t weight = problem_.sizes()[variable];
     const auto multiply = [&weight](std::size_t by) {
@@ -86,14 +85,14 @@ class Interactions {
     for (const VariableIndex neighbour : neighbours_[variable]) {
       multiply(problem_.sizes()[neighbour]);
     }
-    multiply(std::max<std::size_t>(tables_of_[variable].size(), 1));
+    multiply(std::max<std::size_t>(messages_of_[variable].size(), 1));
     weights_[variable] = weight;
   }
 
   const Problem& problem_;
   std::vector<std::set<VariableIndex>> neighbours_;
-  std::vector<std::set<std::size_t>> tables_of_;
-  std::size_t table_count_ = 0;
+  // By the variables whose elimination sent them.
+  std::vector<std::set<VariableIndex>> messages_of_;
   std::vector<bool> open_;
   std::vector<std::size_t> weights_;
   // The scope of the variable that was eliminated last.

@@ -22,7 +22,7 @@ class Natural {
   [[nodiscard]] const std::vector<std::uint64_t>& limbs() const noexcept { return limbs_; }
   [[nodiscard]] bool is_zero() const noexcept { return limbs_.empty(); }
   [[nodiscard]] std::size_t bits() const noexcept;
-  // The nearest double; infinity beyond them.
+  // A double next to it; infinity beyond them.
   [[nodiscard]] double approximate() const noexcept;
 
   Natural& operator+=(const Natural& other);

@@ -32,9 +32,10 @@ void ProductChain<Algebra>::multiply(bool keep, Progress& progress) {
     const Polynomial<Algebra>& first = result();
     const double operations = first.extent().terms * parts_[part]->extent().terms;
     const auto rows = static_cast<double>(made[part].slots());
-    if (!keep && first.dense() && room.capacity() < made[part].slots()) {
-      // As large as the largest table that will be made in it.
-      const std::size_t last = parts_.size() - 1 - (parts_.size() - 1 - part) % 2;
+    // As large as the largest table that will be made in it; of a sparse one nothing is.
+    const std::size_t last = parts_.size() - 1 - (parts_.size() - 1 - part) % 2;
+    if (!keep && first.dense() && room.capacity() < made[part].slots() &&
+        made[last].is_dense(made[last].terms)) {
       room = {};
       room.reserve(static_cast<std::size_t>(made[last].slots()));
     }

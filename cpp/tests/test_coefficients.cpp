@@ -25,11 +25,11 @@ template <class Count>
 Count random_count(Dice& dice) {
   Count count{};
   // Some have only the lowest words.
-  const auto words = static_cast<std::size_t>(
-      dice.roll(0, static_cast<std::int64_t>(count.limbs.size())));
+  const auto words =
+      static_cast<std::size_t>(dice.roll(0, static_cast<std::int64_t>(count.limbs.size())));
   for (std::size_t word = 0; word < words; ++word) {
-    const auto drawn = static_cast<std::uint64_t>(
-        dice.roll(std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()));
+    const auto drawn = static_cast<std::uint64_t>(dice.roll(
+        std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()));
     const auto kind = dice.roll(0, 3);
     count.limbs[word] = kind == 0 ? 0 : kind == 1 ? ~std::uint64_t{0} : drawn;
   }
@@ -66,8 +66,7 @@ TEST_CASE_TEMPLATE("wide counts are natural numbers, modulo their width", Count,
   }
 }
 
-TEST_CASE_TEMPLATE("a division has the quotient and the rest", Count, WideCount<4>,
-                   WideCount<16>) {
+TEST_CASE_TEMPLATE("a division has the quotient and the rest", Count, WideCount<4>, WideCount<16>) {
   Dice dice(4);
   for (int round = 0; round < 150; ++round) {
     const auto number = random_count<Count>(dice);
