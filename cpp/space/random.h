@@ -11,7 +11,13 @@ __extension__ using Wide = unsigned __int128;
 
 inline constexpr std::uint64_t golden_ratio = 0x9E3779B97F4A7C15U;
 
-enum class Purpose : std::uint64_t { genes = 1, architectures = 2, mutate = 3, crossover = 4, whole = 5 };
+enum class Purpose : std::uint64_t {
+  genes = 1,
+  architectures = 2,
+  mutate = 3,
+  crossover = 4,
+  whole = 5
+};
 
 [[nodiscard]] constexpr std::uint64_t mix(std::uint64_t value) noexcept {
   value ^= value >> 30U;

@@ -32,6 +32,7 @@ from netledger._answers import (
     pair_of,
     shown_permille,
 )
+from netledger._limits import lower_limit, upper_limit
 from netledger.costs import Budget, chosen_threads
 from netledger.distribution import (
     MOST_BINS,
@@ -44,9 +45,7 @@ from netledger.distribution import (
     edges_of,
     integers,
     limits_of,
-    lower_limit,
     part,
-    upper_limit,
     variance_of,
 )
 from netledger.errors import SpaceError
