@@ -48,6 +48,20 @@ WideCount<Limbs> drawn_below(std::uint64_t key, std::uint64_t counter,
   }
 }
 
+// Many rows at a time share what they read; every thread has some of them.
+template <class Draw>
+void draw_in_chunks(std::uint64_t rows, Progress& progress, const Draw& draw) {
+  constexpr std::uint64_t most = 1U << 19U;
+  constexpr std::uint64_t least = 1U << 12U;
+  const std::uint64_t chunk = std::clamp<std::uint64_t>(rows / progress.threads() + 1, least, most);
+  run_chunks(rows, chunk, progress.options(0, 0), [&](unsigned /*thread*/) -> ChunkWorker {
+    return [&](std::uint64_t first, std::uint64_t count) {
+      draw(first, count);
+      return true;
+    };
+  });
+}
+
 template <class Count>
 class CountsOf final : public Counts {
  public:
@@ -133,8 +147,6 @@ class CountsOf final : public Counts {
   [[nodiscard]] std::vector<Limits> slice_limits(std::int64_t low, std::int64_t high,
                                                  Progress& progress);
   using Request = PreparedSlice<Count>::Request;
-  void draw_from(const PreparedSlice<Count>& prepared, std::span<const Request> requests,
-                 const CodeOutput& output, Progress& progress) const;
   void add_to_bins(const Tables& tables, CostBins<Count>& bins, Progress& progress) const;
 
   const Problem& problem_;
@@ -699,42 +711,39 @@ bool CountsOf<Count>::sample(std::uint64_t seed, std::int64_t low, std::int64_t 
   }
   if (total == Sum<Count>{0}) return false;
   const std::uint64_t key = random_key(seed, Purpose::whole);
-  std::vector<std::vector<Request>> rows(limits.size());
-  for (std::size_t row = 0; row < output.rows; ++row) {
+  const auto drawn = [&](std::size_t row) {
     Sum<Count> number = drawn_below(key, row, total);
     const auto slice =
         static_cast<std::size_t>(std::ranges::upper_bound(ends, number) - ends.begin());
     if (slice > 0) number -= ends[slice - 1];
     number += limits[slice].first;
-    rows[slice].push_back({row, number});
+    return std::pair{slice, Request{row, number}};
+  };
+  if (limits.size() == 1) {
+    draw_in_chunks(output.rows, progress, [&](std::uint64_t first, std::uint64_t count) {
+      std::vector<Request> requests;
+      requests.reserve(count);
+      for (std::uint64_t row = first; row < first + count; ++row) {
+        requests.push_back(drawn(row).second);
+      }
+      prepared_.front()->write(requests, output);
+    });
+    return true;
+  }
+  std::vector<std::vector<Request>> rows(limits.size());
+  for (std::size_t row = 0; row < output.rows; ++row) {
+    const auto [slice, request] = drawn(row);
+    rows[slice].push_back(request);
   }
   for (std::size_t slice = 0; slice < limits.size(); ++slice) {
     if (rows[slice].empty()) continue;
-    if (prepared()) {
-      draw_from(*prepared_[slice], rows[slice], output, progress);
-    } else {
-      draw_from(*prepared_slice(slice, single_places(), progress), rows[slice], output, progress);
-    }
+    const auto prepared =
+        this->prepared() ? prepared_[slice] : prepared_slice(slice, single_places(), progress);
+    draw_in_chunks(rows[slice].size(), progress, [&](std::uint64_t first, std::uint64_t count) {
+      prepared->write(std::span(rows[slice]).subspan(first, count), output);
+    });
   }
   return true;
-}
-
-template <class Count>
-void CountsOf<Count>::draw_from(const PreparedSlice<Count>& prepared,
-                                std::span<const Request> requests, const CodeOutput& output,
-                                Progress& progress) const {
-  // Many at a time share what they read; every thread has some of them.
-  constexpr std::uint64_t most = 1U << 19U;
-  constexpr std::uint64_t least = 1U << 12U;
-  const std::uint64_t chunk =
-      std::clamp<std::uint64_t>(requests.size() / progress.threads() + 1, least, most);
-  run_chunks(requests.size(), chunk, progress.options(0, 0),
-             [&](unsigned /*thread*/) -> ChunkWorker {
-               return [&](std::uint64_t first, std::uint64_t count) {
-                 prepared.write(requests.subspan(first, count), output);
-                 return true;
-               };
-             });
 }
 
 template <class Count>

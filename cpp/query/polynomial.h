@@ -4,36 +4,16 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <new>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "query/coefficients.h"
 #include "query/extent.h"
+#include "query/places.h"
 #include "space/run.h"
 
 namespace netledger {
-
-// Leaves new elements as they are: tables are written by the threads that fill them.
-template <class Value>
-struct Unset : std::allocator<Value> {
-  template <class Other>
-  struct rebind {
-    using other = Unset<Other>;
-  };
-  template <class Other>
-  void construct(Other* place) noexcept {
-    ::new (static_cast<void*>(place)) Other;
-  }
-  template <class Other, class... Arguments>
-  void construct(Other* place, Arguments&&... arguments) {
-    ::new (static_cast<void*>(place)) Other(std::forward<Arguments>(arguments)...);
-  }
-};
-template <class Value>
-using Places = std::vector<Value, Unset<Value>>;
 
 // Algebra: Counting<...> or Least.
 template <class Algebra>

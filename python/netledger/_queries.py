@@ -602,7 +602,8 @@ class Queries(Builder):
 
         Args:
             n: how many.
-            seed: any integer. The same seed gives the same sample, with the same release and memory.
+            seed: any integer. The same seed gives the same sample, with the same release and
+                memory.
             where, law, budgets, conventions, memory, threads, progress: as in `count`.
             rejection: draw from the whole space (as `random`) and throw away what breaks a budget
                 or `where`: for any number of budgets, and where the cost is no sum of tables.
