@@ -57,13 +57,13 @@ std::size_t any_limbs(Dice& dice) {
 
 // Tables with their own memory.
 struct Copies {
-  std::vector<std::vector<StoredTable>> tables;
+  std::vector<StoredSlice> tables;
   std::vector<std::unique_ptr<std::vector<std::uint64_t>>> words;
   std::vector<std::unique_ptr<std::vector<std::int64_t>>> costs;
 
-  explicit Copies(const std::vector<std::vector<StoredTable>>& from) : tables(from) {
-    for (auto& slice : tables) {
-      for (StoredTable& table : slice) {
+  explicit Copies(const std::vector<StoredSlice>& from) : tables(from) {
+    for (StoredSlice& slice : tables) {
+      for (StoredTable& table : slice.tables) {
         words.push_back(
             std::make_unique<std::vector<std::uint64_t>>(table.words.begin(), table.words.end()));
         costs.push_back(
@@ -194,7 +194,7 @@ TEST_CASE("tables are kept, stored and taken again") {
       CHECK(one.bytes() == other.bytes());
     }
 
-    const auto refuses = [&](const std::vector<std::vector<StoredTable>>& wrong) {
+    const auto refuses = [&](const std::vector<StoredSlice>& wrong) {
       const auto fresh = make_counts(of.problem, of.slices, limbs, plenty);
       CHECK_THROWS_AS(fresh->restore(wrong), SpaceError);
       CHECK_FALSE(fresh->prepared());
@@ -206,26 +206,32 @@ TEST_CASE("tables are kept, stored and taken again") {
     if (copies.words.empty()) continue;
     ++stored;
     std::size_t slice = 0;
-    while (copies.tables[slice].empty()) ++slice;
+    while (copies.tables[slice].tables.empty()) ++slice;
     wrong = copies.tables;
-    wrong[slice].pop_back();
+    wrong[slice].tables.pop_back();
     refuses(wrong);
     wrong = copies.tables;
-    wrong[slice].push_back(wrong[slice].back());
+    wrong[slice].order.pop_back();
     refuses(wrong);
     wrong = copies.tables;
-    wrong[slice].back().words = {};
-    wrong[slice].back().costs = {};
+    wrong[slice].order.front() = wrong[slice].order.back();
     refuses(wrong);
     wrong = copies.tables;
-    StoredTable& table = wrong[slice].back();
+    wrong[slice].tables.push_back(wrong[slice].tables.back());
+    refuses(wrong);
+    wrong = copies.tables;
+    wrong[slice].tables.back().words = {};
+    wrong[slice].tables.back().costs = {};
+    refuses(wrong);
+    wrong = copies.tables;
+    StoredTable& table = wrong[slice].tables.back();
     if (table.step > 0) {
       table.first += 1;
       refuses(wrong);
       table.first -= 1;
       table.words = table.words.first(table.words.size() - limbs);
       if (table.words.size() > 0) refuses(wrong);
-      table = copies.tables[slice].back();
+      table = copies.tables[slice].tables.back();
       if (limbs > 1) {
         table.words = table.words.first(table.words.size() - 1);
         refuses(wrong);
