@@ -12,6 +12,7 @@ namespace netledger {
 template <class Value>
 struct Unset : std::allocator<Value> {
   template <class Other>
+  // NOLINTNEXTLINE(readability-identifier-naming): so allocators call it.
   struct rebind {
     using other = Unset<Other>;
   };

@@ -30,6 +30,7 @@ struct Networks {
     for (const Message* const message : messages) result = result * *message;
     return result;
   }
+  // NOLINTNEXTLINE(bugprone-return-const-ref-from-parameter): products are kept.
   [[nodiscard]] static const Message& message(const Product& product) noexcept { return product; }
   [[nodiscard]] static std::size_t weight(const Message& /*message*/) noexcept { return 1; }
 };
@@ -52,6 +53,7 @@ struct Extents {
     for (const Message* const message : messages) extent = extent + *message;
     return extent;
   }
+  // NOLINTNEXTLINE(bugprone-return-const-ref-from-parameter): products are kept.
   [[nodiscard]] static const Message& message(const Product& product) noexcept { return product; }
   [[nodiscard]] static std::size_t weight(const Message& /*message*/) noexcept { return 1; }
 };
@@ -70,6 +72,7 @@ struct Moments {
   [[nodiscard]] static Message combine(std::span<const Way<Message>> ways);
   [[nodiscard]] static Product product(const std::vector<const Message*>& messages);
   [[nodiscard]] static Message both(const Message& left, const Message& right);
+  // NOLINTNEXTLINE(bugprone-return-const-ref-from-parameter): products are kept.
   [[nodiscard]] static const Message& message(const Product& product) noexcept { return product; }
   [[nodiscard]] static std::size_t weight(const Message& /*message*/) noexcept { return 1; }
 };

@@ -43,7 +43,7 @@ SliceTables<Algebra>::SliceTables(const Problem& problem, const Slices& slices, 
     extents.push_back(parts_.back()->extent());
     empty_ = empty_ || parts_.back()->empty();
   }
-  if (!empty_) orders_.emplace(extents);
+  if (!empty_) orders_ = std::make_unique<const PartOrders>(extents);
 }
 
 template <class Algebra>

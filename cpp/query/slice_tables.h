@@ -83,7 +83,8 @@ class SliceTables {
   Elimination<CostPolynomials<Algebra>> elimination_;
   std::vector<const Table*> parts_;
   bool empty_ = false;
-  std::optional<PartOrders> orders_;
+  // Nullptr where the slice is empty.
+  std::unique_ptr<const PartOrders> orders_;
   // The product of no parts.
   Table one_ = Table::one();
 };

@@ -854,7 +854,7 @@ class QueryExplanation(dict[str, Any]):
             lines.append(f"given: {' '.join(self['given'])}, {slices:,} combinations")
         components = self["components"]
         for names, values in components[: self.MOST_LINES]:
-            size = "" if values is None else f": {values:,} values"
+            size = "" if values is None else f": {values:,} value{'s' * (values != 1)}"
             lines.append(f"  {' '.join(names)}{size}")
         if len(components) > self.MOST_LINES:
             lines.append(f"  and {len(components) - self.MOST_LINES} more components")
