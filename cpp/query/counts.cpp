@@ -105,7 +105,7 @@ class CountsOf final : public Counts {
     const Table* table = &own;
     std::shared_ptr<const PreparedSlice<Count>> index;
     std::int64_t offset = 0;
-    std::optional<RankedTable<Count>> ranked;
+    std::unique_ptr<const RankedTable<Count>> ranked;
   };
 
   [[nodiscard]] std::string metric_name() const {
@@ -501,7 +501,7 @@ void CountsOf<Count>::make_whole(const Effort& effort) {
       if (total_of(whole->own) != total) throw CountsTooLarge();
     }
   }
-  whole->ranked.emplace(*whole->table);
+  whole->ranked = std::make_unique<const RankedTable<Count>>(*whole->table);
   whole_ = std::move(whole);
 }
 
@@ -761,6 +761,7 @@ void CountsOf<Count>::uses(std::int64_t low, std::int64_t high, const PartUse& u
     const HalfTables<Algebra> halves(*tables, true, progress);
     for (const auto& found : part_uses(*tables, halves, low - offset, high - offset, progress)) {
       std::vector<std::pair<std::int64_t, Natural>> ways;
+      ways.reserve(found.ways.size());
       for (const auto& [cost, count] : found.ways) ways.emplace_back(cost, natural_of(count));
       use(slice, found.part, ways);
     }

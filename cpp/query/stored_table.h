@@ -14,9 +14,11 @@
 
 namespace netledger {
 
+inline constexpr std::size_t word_bytes = 8;
+
 template <class Count>
 [[nodiscard]] StoredTable stored(const Polynomial<Counting<Count>>& table) {
-  constexpr std::size_t words = sizeof(Count) / sizeof(std::uint64_t);
+  constexpr std::size_t words = sizeof(Count) / word_bytes;
   StoredTable stored;
   if (table.dense()) {
     stored.first = table.first();
@@ -45,7 +47,7 @@ template <class Count>
 template <class Count>
 [[nodiscard]] std::optional<Polynomial<Counting<Count>>> restored(const StoredTable& stored) {
   using Table = Polynomial<Counting<Count>>;
-  constexpr std::size_t words = sizeof(Count) / sizeof(std::uint64_t);
+  constexpr std::size_t words = sizeof(Count) / word_bytes;
   const std::size_t places = stored.words.size() / words;
   if (places == 0 || stored.words.size() % words != 0) return std::nullopt;
   if (stored.step > 0) {
