@@ -162,7 +162,8 @@ py::list cumulative(PyQuery& self, const py::sequence& limits, unsigned threads,
   std::vector<std::int64_t> asked;
   for (const py::handle limit : limits) asked.push_back(limit_of(limit, open_limit));
   return python_naturals(self.run(threads, progress, [&](Query& query, const Effort& effort) {
-    return query.with_counts([&](Counts& counts) { return counts.cumulative(asked, effort); });
+    return query.with_counter(
+        [&](CostCounter& counts) { return counts.cumulative(asked, effort); });
   }));
 }
 
@@ -170,7 +171,7 @@ py::tuple nearest(PyQuery& self, py::handle target, unsigned threads, const py::
   self.query().require_metrics(1);
   const std::int64_t wanted = limit_of(target, 0);
   const auto [below, above] = self.run(threads, progress, [&](Query& query, const Effort& effort) {
-    return query.with_counts([&](Counts& counts) { return counts.nearest(wanted, effort); });
+    return query.with_counter([&](CostCounter& counts) { return counts.nearest(wanted, effort); });
   });
   return py::make_tuple(python_optional(below), python_optional(above));
 }
@@ -180,7 +181,8 @@ py::object find(PyQuery& self, py::handle value, unsigned threads, const py::obj
   const std::int64_t wanted = limit_of(value, 0);
   std::vector<std::uint16_t> codes;
   const bool found = self.run(threads, progress, [&](Query& query, const Effort& effort) {
-    return query.with_counts([&](Counts& counts) { return counts.find(wanted, codes, effort); });
+    return query.with_counter(
+        [&](CostCounter& counts) { return counts.find(wanted, codes, effort); });
   });
   return found ? python_row(self, codes) : py::object(py::none());
 }
@@ -188,7 +190,7 @@ py::object find(PyQuery& self, py::handle value, unsigned threads, const py::obj
 py::tuple distribution(PyQuery& self, unsigned threads, const py::object& progress) {
   self.query().require_metrics(1);
   const CostCounts found = self.run(threads, progress, [&](Query& query, const Effort& effort) {
-    return query.with_counts([&](Counts& counts) { return counts.distribution(effort); });
+    return query.with_counter([&](CostCounter& counts) { return counts.distribution(effort); });
   });
   py::object counts;
   if (found.large_counts.empty()) {
@@ -206,8 +208,8 @@ py::list bins(PyQuery& self, std::int64_t start, std::uint64_t width, std::size_
   self.query().require_metrics(1);
   if (width == 0) throw SpaceError("bins are at least 1 wide");
   return python_naturals(self.run(threads, progress, [&](Query& query, const Effort& effort) {
-    return query.with_counts(
-        [&](Counts& counts) { return counts.bins(start, width, count, effort); });
+    return query.with_counter(
+        [&](CostCounter& counts) { return counts.bins(start, width, count, effort); });
   }));
 }
 
@@ -236,7 +238,7 @@ py::array sample(PyQuery& self, std::size_t n, const py::int_& seed, py::handle 
   const auto limits = limits_of(low, high);
   NewCodes made = codes_of(self, n);
   const bool found = self.run(threads, progress, [&](Query& query, const Effort& effort) {
-    return query.with_counts([&](Counts& counts) {
+    return query.with_counter([&](CostCounter& counts) {
       return counts.sample(key, limits.first, limits.second, made.output, effort);
     });
   });
@@ -285,7 +287,7 @@ py::tuple pareto(PyQuery& self, bool maximise, bool maximise_other, unsigned thr
 void prepare(PyQuery& self, unsigned threads, const py::object& progress) {
   self.query().require_metrics(1);
   self.run(threads, progress, [&](Query& query, const Effort& effort) {
-    return query.with_counts([&](Counts& counts) {
+    return query.with_counter([&](CostCounter& counts) {
       counts.prepare(effort);
       return true;
     });
@@ -303,11 +305,11 @@ std::string order_name(std::size_t slice) { return "slice" + std::to_string(slic
 
 py::dict tables(const py::object& self) {
   auto& query = self.cast<PyQuery&>().query();
-  if (!query.counts().prepared()) throw SpaceError("the query is not prepared");
+  if (!query.counter().prepared()) throw SpaceError("the query is not prepared");
   py::dict result;
-  const std::uint64_t limbs = query.counts().limbs();
+  const std::uint64_t limbs = query.counter().limbs();
   result["limbs"] = python_array(std::span<const std::uint64_t>(&limbs, 1));
-  const auto all = query.counts().tables();
+  const auto all = query.counter().tables();
   for (std::size_t slice = 0; slice < all.size(); ++slice) {
     const std::vector<std::uint64_t> order(all[slice].order.begin(), all[slice].order.end());
     result[py::str(order_name(slice))] = python_array(std::span<const std::uint64_t>(order));
@@ -346,7 +348,7 @@ void restore(PyQuery& self, const py::dict& given) {
     kept.push_back(costs);
     return std::span<const std::int64_t>(costs.data(), static_cast<std::size_t>(costs.size()));
   };
-  if (self.query().counts().prepared()) throw SpaceError("the query has its tables already");
+  if (self.query().counter().prepared()) throw SpaceError("the query has its tables already");
   if (!given.contains("limbs")) throw SpaceError("the tables do not say how wide they are");
   const auto limbs = words_of(given["limbs"]);
   if (limbs.size() != 1) throw SpaceError("the tables do not say how wide they are");
@@ -420,7 +422,7 @@ py::dict explain(PyQuery& self) {
     result["components"] = python_components(slices, {});
     return result;
   }
-  Counts& counts = query.counts();
+  CostCounter& counts = query.counter();
   const Reach reach = counts.reach();
   result["components"] = python_components(slices, reach.part_values);
   result["step"] = reach.step;
@@ -482,13 +484,13 @@ void register_query(py::module_& module) {
           "fingerprint", [](const PyQuery& self) { return self.query().fingerprint(); },
           "A number that is equal for equal questions.")
       .def_property_readonly(
-          "prepared", [](PyQuery& self) { return self.query().counts().prepared(); },
+          "prepared", [](PyQuery& self) { return self.query().counter().prepared(); },
           "Whether the tables are made that answer at once.")
       .def_property_readonly(
-          "answers_at_once", [](PyQuery& self) { return self.query().counts().answers_at_once(); },
+          "answers_at_once", [](PyQuery& self) { return self.query().counter().answers_at_once(); },
           "Whether counts are looked up: after `prepare`, `distribution`, or a second count.")
       .def_property_readonly(
-          "bytes", [](PyQuery& self) { return self.query().counts().bytes(); },
+          "bytes", [](PyQuery& self) { return self.query().counter().bytes(); },
           "The memory of tables that are kept.")
       .def("extreme", &extreme, py::arg("largest"),
            "The least or greatest cost and codes that have it, or None.")

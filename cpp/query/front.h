@@ -6,7 +6,7 @@
 #include <functional>
 #include <vector>
 
-#include "query/counts.h"
+#include "query/cost_counter.h"
 #include "query/slices.h"
 
 namespace netledger {

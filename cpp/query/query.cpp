@@ -132,25 +132,25 @@ Query::Query(const Plan& plan, Question question, std::size_t memory)
   }
 }
 
-Counts& Query::counts() {
+CostCounter& Query::counter() {
   if (size_.bits() > most_bits) {
     throw SpaceError(
         "the space has more than 2^1024 configurations: they are counted, but not by "
         "cost");
   }
-  if (counts_ == nullptr) counts_ = make_counts(problem_, slices_, limbs_, memory_);
-  return *counts_;
+  if (counter_ == nullptr) counter_ = make_cost_counter(problem_, slices_, limbs_, memory_);
+  return *counter_;
 }
 
 void Query::widen() {
   limbs_ = 2;
-  counts_ = nullptr;
+  counter_ = nullptr;
 }
 
 void Query::restore(std::size_t limbs, const std::vector<StoredSlice>& tables) {
   if (limbs == 2 && limbs_ == 1) widen();
   if (limbs != limbs_) throw SpaceError("the tables are not those of this space and metric");
-  counts().restore(tables);
+  counter().restore(tables);
 }
 
 void Query::require_metrics(std::size_t count) const {
@@ -215,6 +215,7 @@ std::optional<Located> Query::best(bool largest, std::int64_t low, std::int64_t 
   for (const Slice& slice : slices_.slices) {
     require_parts(problem_, slices_, slice, sizeof(std::int64_t), memory_);
     all.push_back(std::make_unique<SliceTables<Least>>(problem_, slices_, slice, options, sign));
+    if (all.back()->empty()) continue;
     const Halves& halves = all.back()->halves();
     operations += halves.operations;
     const double bytes = halves.places * sizeof(std::int64_t);
@@ -281,7 +282,7 @@ Natural Query::count_where(const Restriction& restriction, std::int64_t low, std
   Query query(plan_, std::move(question), memory_);
   if (query.size().is_zero()) return {};
   const std::array<std::int64_t, 2> limits{low - 1, high};
-  return query.with_counts([&](Counts& counts) {
+  return query.with_counter([&](CostCounter& counts) {
     const auto found = counts.cumulative(limits, effort);
     return found[1] - found[0];
   });
@@ -309,7 +310,7 @@ std::vector<std::vector<Natural>> Query::marginals(std::int64_t low, std::int64_
       }
     }
   } else {
-    total = with_counts([&](Counts& counts) {
+    total = with_counter([&](CostCounter& counts) {
       const std::array<std::int64_t, 2> limits{low - 1, high};
       const auto counted = counts.cumulative(limits, effort);
       return counted[1] - counted[0];
@@ -349,7 +350,7 @@ void Query::count_parts(std::int64_t low, std::int64_t high, const Effort& effor
   }
   // Restricted problems are made once for all slices.
   std::vector<std::vector<Problem>> restricted(problem_.sizes().size());
-  with_counts([&](Counts& counts) {
+  with_counter([&](CostCounter& counts) {
     for (auto& of_variable : found) std::ranges::fill(of_variable, Natural());
     counts.uses(
         low, high,

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "query/counts.h"
+#include "query/cost_counter.h"
 #include "query/front.h"
 #include "query/natural.h"
 #include "query/product_chain.h"
@@ -65,15 +65,15 @@ class Query {
 
   // What is counted, with `use`; again with wider counts where they do not suffice.
   template <class Use>
-  auto with_counts(const Use& use) {
+  auto with_counter(const Use& use) {
     try {
-      return use(counts());
+      return use(counter());
     } catch (const CountsTooLarge&) {
       widen();
-      return use(counts());
+      return use(counter());
     }
   }
-  [[nodiscard]] Counts& counts();
+  [[nodiscard]] CostCounter& counter();
   // Takes the tables of an earlier query of the same fingerprint, with counts of so many words.
   // Throws SpaceError where they do not fit.
   void restore(std::size_t limbs, const std::vector<StoredSlice>& tables);
@@ -92,7 +92,7 @@ class Query {
   Slices slices_;
   Natural size_;
   std::size_t limbs_ = 1;
-  std::unique_ptr<Counts> counts_;
+  std::unique_ptr<CostCounter> counter_;
 };
 
 }  // namespace netledger

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "query/counts.h"
+#include "query/cost_counter.h"
 #include "query/polynomial.h"
 
 namespace netledger {

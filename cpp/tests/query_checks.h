@@ -15,13 +15,13 @@
 #define DOCTEST_CONFIG_VOID_CAST_EXPRESSIONS
 #include <doctest/doctest.h>
 
-#include "query/counts.h"
+#include "query/cost_counter.h"
 #include "query/elimination.h"
 #include "tests/query_plans.h"
 
 namespace netledger::testing {
 
-inline void check_cumulative(Counts& counts, const Truth& truth, Dice& dice) {
+inline void check_cumulative(CostCounter& counts, const Truth& truth, Dice& dice) {
   std::vector<std::int64_t> limits{-5'000'000, 5'000'000};
   for (int limit = 0; limit < 6; ++limit) limits.push_back(random_band(dice, truth).first);
   const auto found = counts.cumulative(limits, {});
@@ -31,7 +31,7 @@ inline void check_cumulative(Counts& counts, const Truth& truth, Dice& dice) {
   }
 }
 
-inline void check_nearest(Counts& counts, const Truth& truth, Dice& dice) {
+inline void check_nearest(CostCounter& counts, const Truth& truth, Dice& dice) {
   const auto by_cost = truth.by_cost();
   for (int round = 0; round < 5; ++round) {
     const std::int64_t target = random_band(dice, truth).first + (round == 0 ? 2'000'000 : 0) -
@@ -46,7 +46,7 @@ inline void check_nearest(Counts& counts, const Truth& truth, Dice& dice) {
   }
 }
 
-inline void check_find(Counts& counts, const Truth& truth, Dice& dice) {
+inline void check_find(CostCounter& counts, const Truth& truth, Dice& dice) {
   const auto by_cost = truth.by_cost();
   for (int round = 0; round < 6; ++round) {
     const std::int64_t cost = random_band(dice, truth).first;
@@ -60,7 +60,7 @@ inline void check_find(Counts& counts, const Truth& truth, Dice& dice) {
   }
 }
 
-inline void check_distribution(Counts& counts, const Truth& truth) {
+inline void check_distribution(CostCounter& counts, const Truth& truth) {
   const CostCounts found = counts.distribution({});
   std::map<std::int64_t, std::uint64_t> by_cost;
   REQUIRE((found.large_counts.empty() || found.counts.empty()));
@@ -76,7 +76,7 @@ inline void check_distribution(Counts& counts, const Truth& truth) {
   if (!found.dense) CHECK(std::ranges::is_sorted(found.values));
 }
 
-inline void check_bins(Counts& counts, const Truth& truth, Dice& dice) {
+inline void check_bins(CostCounter& counts, const Truth& truth, Dice& dice) {
   for (int round = 0; round < 3; ++round) {
     const std::int64_t start = random_band(dice, truth).first - dice.roll(0, 40);
     const std::int64_t width = dice.chance(30) ? 1 : dice.roll(1, 500);
@@ -91,7 +91,8 @@ inline void check_bins(Counts& counts, const Truth& truth, Dice& dice) {
 }
 
 // Whether every network of the band is drawn, and as often as any other.
-inline void check_sample(Counts& counts, const Truth& truth, Dice& dice, std::size_t rows = 300) {
+inline void check_sample(CostCounter& counts, const Truth& truth, Dice& dice,
+                         std::size_t rows = 300) {
   const auto [low, high] = random_band(dice, truth);
   const std::size_t columns = truth.networks.empty() ? 1 : truth.networks.front().row.size();
   const auto width = dice.chance(50) ? CodeWidth::byte : CodeWidth::word;
@@ -125,7 +126,7 @@ inline void check_sample(Counts& counts, const Truth& truth, Dice& dice, std::si
   CHECK(again.bytes() == matrix.bytes());
 }
 
-inline void check_uses(Counts& counts, const Problem& problem, const Slices& slices,
+inline void check_uses(CostCounter& counts, const Problem& problem, const Slices& slices,
                        const Truth& truth, Dice& dice) {
   const auto [low, high] = random_band(dice, truth);
   std::set<std::pair<std::size_t, std::size_t>> told;
@@ -180,7 +181,7 @@ inline void check_uses(Counts& counts, const Problem& problem, const Slices& sli
 }
 
 // Everything, before tables are kept and with them.
-inline void check_counts(Counts& counts, const Truth& truth, Dice& dice) {
+inline void check_counts(CostCounter& counts, const Truth& truth, Dice& dice) {
   // In any order: what was asked before must not matter.
   for (int round = 0; round < 4; ++round) {
     if (round == 2 || (round == 1 && dice.chance(50))) {

@@ -177,7 +177,7 @@ TEST_CASE("every answer about random spaces") {
     // Nothing lies between; nothing is that cheap.
     check_marginals(query, plan, truth, high, low - 1);
     check_marginals(query, plan, truth, -10'000'000, -9'000'000);
-    check_counts(query.counts(), truth, dice);
+    check_counts(query.counter(), truth, dice);
     check_marginals(query, plan, truth, low, high);
   }
 }
@@ -293,7 +293,7 @@ TEST_CASE("answers that memory does not allow are refused") {
   CHECK_THROWS_AS(query.best(false, 0, 20'000, {}), SpaceError);
   CHECK_THROWS_AS(query.joint({0, 20'000}, {0, 20'000}), SpaceError);
   CHECK_THROWS_AS(query.marginals(0, 20'000, {}), SpaceError);
-  CHECK_THROWS_AS(query.counts().distribution({}), SpaceError);
+  CHECK_THROWS_AS(query.counter().distribution({}), SpaceError);
   CHECK_THROWS_AS(Query(plan, question, 100).pareto(false, true, {}), SpaceError);
   // What needs no tables is answered.
   CHECK(query.extreme(false).has_value());

@@ -139,7 +139,7 @@ TEST_CASE("binomials, however many bits they have") {
     std::vector<std::int64_t> limits{-1, 0, 2, 3, top / 2, top - 1, top, top + 5};
     const auto check_cumulative = [&] {
       const auto found =
-          query.with_counts([&](Counts& counts) { return counts.cumulative(limits, {}); });
+          query.with_counter([&](CostCounter& counts) { return counts.cumulative(limits, {}); });
       for (std::size_t index = 0; index < limits.size(); ++index) {
         Natural sum;
         for (std::size_t ones = 0; ones < row.size(); ++ones) {
@@ -149,8 +149,8 @@ TEST_CASE("binomials, however many bits they have") {
       }
     };
     check_cumulative();
-    const auto bins =
-        query.with_counts([&](Counts& counts) { return counts.bins(-3, 6, count / 2 + 2, {}); });
+    const auto bins = query.with_counter(
+        [&](CostCounter& counts) { return counts.bins(-3, 6, count / 2 + 2, {}); });
     Natural in_bins;
     for (std::size_t bin = 0; bin < bins.size(); ++bin) {
       Natural sum;
@@ -162,7 +162,8 @@ TEST_CASE("binomials, however many bits they have") {
     }
     CHECK(in_bins == size);
 
-    const auto found = query.with_counts([](Counts& counts) { return counts.distribution({}); });
+    const auto found =
+        query.with_counter([](CostCounter& counts) { return counts.distribution({}); });
     const bool narrow =
         std::ranges::all_of(row, [](const Natural& number) { return number.bits() <= 64; });
     CHECK(narrow == (count <= 67));
@@ -193,9 +194,9 @@ TEST_CASE("binomials, however many bits they have") {
     CHECK(few[0][0] + few[0][1] == row[1] + row[2]);
     const auto middle = static_cast<std::int64_t>(3 * (count / 2));
     for (const bool prepare : {false, true}) {
-      if (prepare) query.with_counts([](Counts& counts) { return counts.prepare({}), 0; });
+      if (prepare) query.with_counter([](CostCounter& counts) { return counts.prepare({}), 0; });
       Matrix matrix(40, count, CodeWidth::byte);
-      REQUIRE(query.with_counts([&](Counts& counts) {
+      REQUIRE(query.with_counter([&](CostCounter& counts) {
         return counts.sample(5, middle, middle + 3, matrix.output(), {});
       }));
       for (std::size_t index = 0; index < 40; ++index) {
@@ -205,10 +206,11 @@ TEST_CASE("binomials, however many bits they have") {
         CHECK(3 * ones <= middle + 3);
       }
       std::vector<std::uint16_t> codes;
-      CHECK(query.with_counts([&](Counts& counts) { return counts.find(middle, codes, {}); }));
+      CHECK(
+          query.with_counter([&](CostCounter& counts) { return counts.find(middle, codes, {}); }));
       CHECK(std::accumulate(codes.begin(), codes.end(), std::int64_t{0}) * 3 == middle);
       const auto [below, above] =
-          query.with_counts([&](Counts& counts) { return counts.nearest(middle + 1, {}); });
+          query.with_counter([&](CostCounter& counts) { return counts.nearest(middle + 1, {}); });
       CHECK(below == middle);
       CHECK(above == middle + 3);
     }
@@ -223,8 +225,8 @@ TEST_CASE("every position is as likely, also where counts are wide") {
     const std::size_t rows = 20'000;
     Matrix matrix(rows, count, CodeWidth::byte);
     // One or two ones: of count + binomial(count, 2).
-    REQUIRE(query.with_counts(
-        [&](Counts& counts) { return counts.sample(9, 1, 2, matrix.output(), {}); }));
+    REQUIRE(query.with_counter(
+        [&](CostCounter& counts) { return counts.sample(9, 1, 2, matrix.output(), {}); }));
     std::vector<std::uint64_t> drawn(count);
     std::size_t alone = 0;
     for (std::size_t row = 0; row < rows; ++row) {
@@ -247,7 +249,7 @@ TEST_CASE("a space of more than 2^1024 configurations is counted, but not by cos
   const Plan plan = binary_plan(1024);
   Query query(plan, about(1), plenty);
   CHECK(query.size().bits() == 1025);
-  CHECK_THROWS_AS(query.counts(), SpaceError);
+  CHECK_THROWS_AS(query.counter(), SpaceError);
   CHECK(query.extreme(true)->cost == 1024);
   CHECK(query.moments().front().count == query.size());
 }
@@ -257,7 +259,7 @@ TEST_CASE("counts of 64 bits say so where they do not suffice") {
     const Plan plan = binary_plan(count);
     const Problem problem(plan, about(1));
     const Slices slices = testing::slices_by(problem, {});
-    const auto counts = make_counts(problem, slices, 1, plenty);
+    const auto counts = make_cost_counter(problem, slices, 1, plenty);
     if (count == 67) {
       CHECK(counts->distribution({}).counts.size() == 68);
       counts->prepare({});
@@ -276,7 +278,7 @@ TEST_CASE("counts of 64 bits say so where they do not suffice") {
   const Problem problem(plan, about(1));
   const Slices slices = testing::slices_by(problem, {0, 1, 2});
   REQUIRE(slices.slices.size() == 8);
-  const auto counts = make_counts(problem, slices, 1, plenty);
+  const auto counts = make_cost_counter(problem, slices, 1, plenty);
   CHECK_THROWS_AS(counts->distribution({}), CountsTooLarge);
   const auto row = binomials(68);
   const auto bins = counts->bins(0, 1, 69, {});
@@ -294,21 +296,21 @@ TEST_CASE("tables are taken again by a query that had not counted yet") {
   for (const std::size_t count : {20U, 67U, 70U, 130U}) {
     const Plan plan = binary_plan(count);
     Query query(plan, about(1), plenty);
-    query.with_counts([](Counts& counts) { return counts.prepare({}), 0; });
-    const std::size_t limbs = query.counts().limbs();
+    query.with_counter([](CostCounter& counts) { return counts.prepare({}), 0; });
+    const std::size_t limbs = query.counter().limbs();
     CHECK(limbs == (count < 68 ? 1 : count == 70 ? 2 : 4));
     Query again(plan, about(1), plenty);
-    again.restore(limbs, query.counts().tables());
-    CHECK(again.counts().prepared());
+    again.restore(limbs, query.counter().tables());
+    CHECK(again.counter().prepared());
     const std::array<std::int64_t, 1> limits{10};
-    CHECK(again.counts().cumulative(limits, {}) == query.counts().cumulative(limits, {}));
+    CHECK(again.counter().cumulative(limits, {}) == query.counter().cumulative(limits, {}));
     Query other(plan, about(1), plenty);
-    CHECK_THROWS_AS(other.restore(limbs == 16 ? 4 : 16, query.counts().tables()), SpaceError);
+    CHECK_THROWS_AS(other.restore(limbs == 16 ? 4 : 16, query.counter().tables()), SpaceError);
     const Plan longer = binary_plan(count + 1);
     Query wrong(longer, about(1), plenty);
-    CHECK_THROWS_AS(wrong.restore(limbs, query.counts().tables()), SpaceError);
-    CHECK(wrong.with_counts([&](Counts& counts) { return counts.cumulative(limits, {}); }).size() ==
-          1);
+    CHECK_THROWS_AS(wrong.restore(limbs, query.counter().tables()), SpaceError);
+    CHECK(wrong.with_counter([&](CostCounter& counts) { return counts.cumulative(limits, {}); })
+              .size() == 1);
   }
 }
 
@@ -321,7 +323,7 @@ TEST_CASE("tables of several chunks, on two threads") {
   for (const unsigned threads : {1U, 2U}) {
     const Effort effort{.threads = threads, .wait = {}};
     Query query(plan, about(1), plenty);
-    Counts& counts = query.counts();
+    CostCounter& counts = query.counter();
     const auto check_bins = [&] {
       const auto bins = counts.bins(-500, 997, 90, effort);
       for (std::int64_t bin = 0; bin < 90; ++bin) {
@@ -407,7 +409,7 @@ TEST_CASE("who interrupts a long question can ask it again") {
   class Interrupted : public std::exception {};
   for (const unsigned threads : {1U, 2U}) {
     Query query(plan, about(1), plenty);
-    Counts& counts = query.counts();
+    CostCounter& counts = query.counter();
     const Effort effort{.threads = threads, .wait = [](std::uint64_t thousandths) {
                           CHECK(thousandths < 1000);
                           throw Interrupted();
@@ -468,7 +470,7 @@ TEST_CASE("a star whose products are large is sliced by its centre") {
         std::max(most, static_cast<std::int64_t>(histograms[centre].size()) - 1 + offsets[centre]);
   }
   CHECK(query.extreme(true)->cost == most);
-  Counts& counts = query.counts();
+  CostCounter& counts = query.counter();
   const std::vector<std::int64_t> limits{-101, 200'000, 550'000, 900'000, most};
   for (int time = 0; time < 2; ++time) {
     const auto found = counts.cumulative(limits, {});
@@ -513,7 +515,7 @@ TEST_CASE("a choice that costs more than all others together") {
   plan.factors.push_back(factor_of({40}, {{0, far, 2 * far + 1}}));
   const auto row = binomials(40);
   Query query(plan, about(1), std::size_t{1} << 24U);
-  Counts& counts = query.counts();
+  CostCounter& counts = query.counter();
   const std::vector<std::int64_t> limits{20, far - 1, far + 20, 2 * far, 2 * far + 21};
   Natural all;
   Natural half;
@@ -558,7 +560,7 @@ TEST_CASE("parts of more networks than are listed") {
     Query query(plan, about(1), plenty);
     REQUIRE(query.slices().tree.roots.size() == 1);
     REQUIRE(query.size().bits() > 20);
-    Counts& counts = query.counts();
+    CostCounter& counts = query.counter();
     const std::int64_t low = query.extreme(false)->cost;
     const std::int64_t high = query.extreme(true)->cost;
     const std::int64_t from = low + (high - low) / 3;
@@ -602,7 +604,7 @@ TEST_CASE("parts of more networks than are listed") {
   constexpr std::array<std::int64_t, 3> offsets{-100, 5, 77};
   std::vector<std::int64_t> limits;
   for (std::int64_t limit = -110; limit < 400; limit += 30) limits.push_back(limit);
-  const auto found = query.counts().cumulative(limits, {});
+  const auto found = query.counter().cumulative(limits, {});
   for (std::size_t index = 0; index < limits.size(); ++index) {
     Natural all;
     for (std::size_t centre = 0; centre < 3; ++centre) {
@@ -637,12 +639,12 @@ TEST_CASE("what is refused may count for more than all that is there") {
   CHECK(query.extreme(true)->cost == 999);
   const std::array<std::int64_t, 3> limits{-1, 99, 2000};
   for (const bool prepare : {false, true}) {
-    if (prepare) query.with_counts([](Counts& counts) { return counts.prepare({}), 0; });
-    CHECK(query.with_counts([&](Counts& counts) { return counts.cumulative(limits, {}); }) ==
+    if (prepare) query.with_counter([](CostCounter& counts) { return counts.prepare({}), 0; });
+    CHECK(query.with_counter([&](CostCounter& counts) { return counts.cumulative(limits, {}); }) ==
           std::vector<Natural>{Natural(), Natural(100), Natural(1000)});
     Matrix matrix(100, sizes.size(), CodeWidth::word);
-    REQUIRE(query.with_counts(
-        [&](Counts& counts) { return counts.sample(2, 7, 9, matrix.output(), {}); }));
+    REQUIRE(query.with_counter(
+        [&](CostCounter& counts) { return counts.sample(2, 7, 9, matrix.output(), {}); }));
     for (std::size_t row = 0; row < 100; ++row) {
       const auto codes = matrix.row(row);
       CHECK(codes.back() >= 7);
@@ -650,7 +652,8 @@ TEST_CASE("what is refused may count for more than all that is there") {
       CHECK(std::accumulate(codes.begin(), codes.end() - 1, std::int64_t{0}) == 0);
     }
   }
-  const auto found = query.with_counts([](Counts& counts) { return counts.distribution({}); });
+  const auto found =
+      query.with_counter([](CostCounter& counts) { return counts.distribution({}); });
   CHECK(std::ranges::count(found.counts, 1U) == 1000);
 }
 
@@ -672,7 +675,7 @@ TEST_CASE("costs and limits as large as they get") {
   CHECK(query.joint({-open, -1}, {0, open}) == Natural(3));
   CHECK(query.pareto(false, false, {}).size() == 3);
   CHECK(query.pareto(true, true, {}).size() == 3);
-  Counts& counts = query.counts();
+  CostCounter& counts = query.counter();
   const std::vector<std::int64_t> limits{-open, -2 * half, -half, 0, half, open};
   for (int round = 0; round < 4; ++round) {
     if (round == 2) CHECK(counts.distribution({}).values.size() == 5);

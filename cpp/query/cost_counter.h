@@ -1,4 +1,4 @@
-// Counts: how many networks of a space cost what, counted in numbers of one width.
+// CostCounter: how many networks of a space cost what, counted in numbers of one width.
 #pragma once
 
 #include <cstddef>
@@ -66,9 +66,9 @@ struct Reach {
   std::vector<std::uint64_t> part_values;
 };
 
-class Counts {
+class CostCounter {
  public:
-  virtual ~Counts() = default;
+  virtual ~CostCounter() = default;
 
   [[nodiscard]] virtual std::vector<Natural> cumulative(std::span<const std::int64_t> limits,
                                                         const Effort& effort) = 0;
@@ -113,7 +113,8 @@ class Counts {
 // Counts of 64 * limbs bits, of one of the numbers 1, 2, 4 and 16. Problem and slices outlive it.
 // Methods that would need more than `memory` bytes throw SpaceError before they begin. With one
 // limb they throw CountsTooLarge where that does not suffice.
-[[nodiscard]] std::unique_ptr<Counts> make_counts(const Problem& problem, const Slices& slices,
-                                                  std::size_t limbs, std::size_t memory);
+[[nodiscard]] std::unique_ptr<CostCounter> make_cost_counter(const Problem& problem,
+                                                             const Slices& slices,
+                                                             std::size_t limbs, std::size_t memory);
 
 }  // namespace netledger

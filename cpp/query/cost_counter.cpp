@@ -1,4 +1,4 @@
-#include "query/counts.h"
+#include "query/cost_counter.h"
 
 #include <algorithm>
 #include <array>
@@ -63,13 +63,13 @@ void draw_in_chunks(std::uint64_t rows, Progress& progress, const Draw& draw) {
 }
 
 template <class Count>
-class CountsOf final : public Counts {
+class CostCounterOf final : public CostCounter {
  public:
   using Algebra = Counting<Count>;
   using Table = Polynomial<Algebra>;
   using Tables = SliceTables<Algebra>;
 
-  CountsOf(const Problem& problem, const Slices& slices, std::size_t memory)
+  CostCounterOf(const Problem& problem, const Slices& slices, std::size_t memory)
       : problem_(problem), slices_(slices), memory_(memory), kept_(slices.slices.size()) {}
 
   std::vector<Natural> cumulative(std::span<const std::int64_t> limits,
@@ -169,7 +169,7 @@ class CountsOf final : public Counts {
 // -------------------------------------------------------------------------------
 
 template <class Count>
-auto CountsOf<Count>::tables_of(std::size_t slice, const Effort& effort)
+auto CostCounterOf<Count>::tables_of(std::size_t slice, const Effort& effort)
     -> std::shared_ptr<const Tables> {
   if (kept_[slice] != nullptr) return kept_[slice];
   require_parts(problem_, slices_, slices_.slices[slice], sizeof(Count), memory_);
@@ -181,7 +181,7 @@ auto CountsOf<Count>::tables_of(std::size_t slice, const Effort& effort)
 }
 
 template <class Count>
-std::optional<PartOrders> CountsOf<Count>::orders_of(std::size_t slice) {
+std::optional<PartOrders> CostCounterOf<Count>::orders_of(std::size_t slice) {
   constexpr double small_bytes = 1U << 24U;
   const Slice& of = slices_.slices[slice];
   if (kept_[slice] != nullptr || part_bytes(problem_, slices_, of, sizeof(Count)) <= small_bytes) {
@@ -198,7 +198,7 @@ std::optional<PartOrders> CountsOf<Count>::orders_of(std::size_t slice) {
 }
 
 template <class Count>
-Extent CountsOf<Count>::extent_of(std::size_t slice) {
+Extent CostCounterOf<Count>::extent_of(std::size_t slice) {
   const auto orders = orders_of(slice);
   if (!orders) return {};
   const Extent offset = Extent::of(slices_.slices[slice].costs[0]);
@@ -206,7 +206,7 @@ Extent CountsOf<Count>::extent_of(std::size_t slice) {
 }
 
 template <class Count>
-Extent CountsOf<Count>::whole_extent() {
+Extent CostCounterOf<Count>::whole_extent() {
   if (whole_extent_) return *whole_extent_;
   Extent extent;
   for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
@@ -217,7 +217,7 @@ Extent CountsOf<Count>::whole_extent() {
 }
 
 template <class Count>
-std::size_t CountsOf<Count>::bytes() const noexcept {
+std::size_t CostCounterOf<Count>::bytes() const noexcept {
   std::size_t bytes = whole_ == nullptr ? 0 : whole_->own.bytes() + whole_->ranked->bytes();
   for (const auto& prepared : prepared_) {
     if (prepared != nullptr) bytes += prepared->bytes();
@@ -226,8 +226,8 @@ std::size_t CountsOf<Count>::bytes() const noexcept {
 }
 
 template <class Count>
-void CountsOf<Count>::require(const Predicted& predicted, const std::string& what,
-                              const std::string& instead) {
+void CostCounterOf<Count>::require(const Predicted& predicted, const std::string& what,
+                                   const std::string& instead) {
   if (predicted.bytes <= static_cast<double>(memory_)) return;
   throw SpaceError(what + " needs tables of about " + grouped_number(predicted.bytes) +
                    " bytes, but memory allows " + grouped_number(static_cast<double>(memory_)) +
@@ -235,7 +235,7 @@ void CountsOf<Count>::require(const Predicted& predicted, const std::string& wha
 }
 
 template <class Count>
-double CountsOf<Count>::most_part_bytes() {
+double CostCounterOf<Count>::most_part_bytes() {
   double most = 0;
   for (const Slice& slice : slices_.slices) {
     most = std::max(most, part_bytes(problem_, slices_, slice, sizeof(Count)));
@@ -244,7 +244,7 @@ double CountsOf<Count>::most_part_bytes() {
 }
 
 template <class Count>
-Reach CountsOf<Count>::reach() {
+Reach CostCounterOf<Count>::reach() {
   const Extent all = whole_extent();
   Reach reach{.step = all.step, .places = all.slots(), .part_values = {}};
   if (slices_.slices.empty()) return reach;
@@ -257,7 +257,7 @@ Reach CountsOf<Count>::reach() {
 }
 
 template <class Count>
-Predicted CountsOf<Count>::predict_count() {
+Predicted CostCounterOf<Count>::predict_count() {
   if (count_prediction_) return *count_prediction_;
   Predicted predicted;
   for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
@@ -273,7 +273,7 @@ Predicted CountsOf<Count>::predict_count() {
 }
 
 template <class Count>
-Predicted CountsOf<Count>::predict_distribution() {
+Predicted CostCounterOf<Count>::predict_distribution() {
   if (distribution_prediction_) return *distribution_prediction_;
   Predicted predicted;
   for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
@@ -294,7 +294,7 @@ Predicted CountsOf<Count>::predict_distribution() {
 }
 
 template <class Count>
-Predicted CountsOf<Count>::predict_prepare() {
+Predicted CostCounterOf<Count>::predict_prepare() {
   if (prepare_prediction_) return *prepare_prediction_;
   const auto predicted_with = [this](double most_places) {
     Predicted predicted;
@@ -323,7 +323,7 @@ Predicted CountsOf<Count>::predict_prepare() {
 // ------------------------------------------------------------------------------------
 
 template <class Count>
-Natural CountsOf<Count>::counted_at_once(std::int64_t limit) const {
+Natural CostCounterOf<Count>::counted_at_once(std::int64_t limit) const {
   if (whole_ != nullptr) return natural_of(whole_->ranked->up_to(limit - whole_->offset));
   Sum<Count> sum{0};
   for (const auto& prepared : prepared_) {
@@ -334,8 +334,8 @@ Natural CountsOf<Count>::counted_at_once(std::int64_t limit) const {
 }
 
 template <class Count>
-std::vector<Natural> CountsOf<Count>::cumulative(std::span<const std::int64_t> limits,
-                                                 const Effort& effort) {
+std::vector<Natural> CostCounterOf<Count>::cumulative(std::span<const std::int64_t> limits,
+                                                      const Effort& effort) {
   make_parts(effort);
   if (!answers_at_once() && predict_distribution().bytes <= static_cast<double>(memory_)) {
     // Who asks again will ask often: then one table that answers at once is worth its time.
@@ -366,7 +366,7 @@ std::vector<Natural> CountsOf<Count>::cumulative(std::span<const std::int64_t> l
 }
 
 template <class Count>
-std::pair<std::optional<std::int64_t>, std::optional<std::int64_t>> CountsOf<Count>::nearest(
+std::pair<std::optional<std::int64_t>, std::optional<std::int64_t>> CostCounterOf<Count>::nearest(
     std::int64_t target, const Effort& effort) {
   make_parts(effort);
   std::optional<std::int64_t> below;
@@ -416,8 +416,8 @@ std::pair<std::optional<std::int64_t>, std::optional<std::int64_t>> CountsOf<Cou
 }
 
 template <class Count>
-bool CountsOf<Count>::find(std::int64_t cost, std::vector<std::uint16_t>& codes,
-                           const Effort& effort) {
+bool CostCounterOf<Count>::find(std::int64_t cost, std::vector<std::uint16_t>& codes,
+                                const Effort& effort) {
   make_parts(effort);
   const Predicted predicted = predict_count();
   if (!prepared()) require(predicted, "looking for a configuration", "");
@@ -443,7 +443,7 @@ bool CountsOf<Count>::find(std::int64_t cost, std::vector<std::uint16_t>& codes,
 // -------------------------------------------------------------------------------
 
 template <class Count>
-void CountsOf<Count>::make_whole(const Effort& effort) {
+void CostCounterOf<Count>::make_whole(const Effort& effort) {
   if (whole_ != nullptr) return;
   const Predicted predicted = predict_distribution();
   const auto bins = [&] {
@@ -506,7 +506,7 @@ void CountsOf<Count>::make_whole(const Effort& effort) {
 }
 
 template <class Count>
-CostCounts CountsOf<Count>::distribution(const Effort& effort) {
+CostCounts CostCounterOf<Count>::distribution(const Effort& effort) {
   make_parts(effort);
   make_whole(effort);
   const Table& table = *whole_->table;
@@ -549,8 +549,8 @@ CostCounts CountsOf<Count>::distribution(const Effort& effort) {
 }
 
 template <class Count>
-void CountsOf<Count>::add_to_bins(const Tables& tables, CostBins<Count>& bins,
-                                  Progress& progress) const {
+void CostCounterOf<Count>::add_to_bins(const Tables& tables, CostBins<Count>& bins,
+                                       Progress& progress) const {
   const std::int64_t offset = tables.slice().costs[0];
   const std::vector<std::size_t>& order = tables.order().order;
   if (order.empty()) {
@@ -601,8 +601,8 @@ void CountsOf<Count>::add_to_bins(const Tables& tables, CostBins<Count>& bins,
 }
 
 template <class Count>
-std::vector<Natural> CountsOf<Count>::bins(std::int64_t start, std::uint64_t width,
-                                           std::size_t count, const Effort& effort) {
+std::vector<Natural> CostCounterOf<Count>::bins(std::int64_t start, std::uint64_t width,
+                                                std::size_t count, const Effort& effort) {
   make_parts(effort);
   CostBins<Count> bins(start, width, count);
   if (whole_ != nullptr) {
@@ -634,9 +634,8 @@ std::vector<Natural> CountsOf<Count>::bins(std::int64_t start, std::uint64_t wid
 // ------------------------------------------------------------------------------------
 
 template <class Count>
-std::shared_ptr<const PreparedSlice<Count>> CountsOf<Count>::prepared_slice(std::size_t slice,
-                                                                            double most_places,
-                                                                            Progress& progress) {
+std::shared_ptr<const PreparedSlice<Count>> CostCounterOf<Count>::prepared_slice(
+    std::size_t slice, double most_places, Progress& progress) {
   auto tables = tables_of(slice);
   if (tables->empty()) return nullptr;
   const ProductOrder& order = tables->orders().kept_order(most_places);
@@ -644,7 +643,7 @@ std::shared_ptr<const PreparedSlice<Count>> CountsOf<Count>::prepared_slice(std:
 }
 
 template <class Count>
-void CountsOf<Count>::prepare(const Effort& effort) {
+void CostCounterOf<Count>::prepare(const Effort& effort) {
   make_parts(effort);
   if (prepared()) return;
   const Predicted predicted = predict_prepare();
@@ -662,7 +661,7 @@ void CountsOf<Count>::prepare(const Effort& effort) {
 }
 
 template <class Count>
-auto CountsOf<Count>::slice_limits(std::int64_t low, std::int64_t high, Progress& progress)
+auto CostCounterOf<Count>::slice_limits(std::int64_t low, std::int64_t high, Progress& progress)
     -> std::vector<Limits> {
   std::vector<Limits> found(slices_.slices.size(), {Sum<Count>{0}, Sum<Count>{0}});
   for (std::size_t slice = 0; slice < slices_.slices.size(); ++slice) {
@@ -684,8 +683,8 @@ auto CountsOf<Count>::slice_limits(std::int64_t low, std::int64_t high, Progress
 }
 
 template <class Count>
-bool CountsOf<Count>::sample(std::uint64_t seed, std::int64_t low, std::int64_t high,
-                             const CodeOutput& output, const Effort& effort) {
+bool CostCounterOf<Count>::sample(std::uint64_t seed, std::int64_t low, std::int64_t high,
+                                  const CodeOutput& output, const Effort& effort) {
   make_parts(effort);
   Predicted predicted = predict_prepare();
   if (!prepared()) {
@@ -747,8 +746,8 @@ bool CountsOf<Count>::sample(std::uint64_t seed, std::int64_t low, std::int64_t 
 }
 
 template <class Count>
-void CountsOf<Count>::uses(std::int64_t low, std::int64_t high, const PartUse& use,
-                           const Effort& effort) {
+void CostCounterOf<Count>::uses(std::int64_t low, std::int64_t high, const PartUse& use,
+                                const Effort& effort) {
   make_parts(effort);
   Predicted predicted = predict_count();
   predicted.bytes *= 1 + static_cast<double>(sizeof(Sum<Count>)) / sizeof(Count);
@@ -772,7 +771,7 @@ void CountsOf<Count>::uses(std::int64_t low, std::int64_t high, const PartUse& u
 // --------------------------------------------------------------------------------
 
 template <class Count>
-std::vector<StoredSlice> CountsOf<Count>::tables() const {
+std::vector<StoredSlice> CostCounterOf<Count>::tables() const {
   std::vector<StoredSlice> all;
   all.reserve(prepared_.size());
   for (const auto& prepared : prepared_) {
@@ -787,7 +786,7 @@ std::vector<StoredSlice> CountsOf<Count>::tables() const {
 }
 
 template <class Count>
-std::shared_ptr<const PreparedSlice<Count>> CountsOf<Count>::restored_slice(
+std::shared_ptr<const PreparedSlice<Count>> CostCounterOf<Count>::restored_slice(
     const std::shared_ptr<const Tables>& slice, const StoredSlice& stored) const {
   std::vector<Extent> extents;
   for (const Table* const part : slice->parts()) extents.push_back(part->extent());
@@ -808,7 +807,7 @@ std::shared_ptr<const PreparedSlice<Count>> CountsOf<Count>::restored_slice(
 }
 
 template <class Count>
-void CountsOf<Count>::restore(const std::vector<StoredSlice>& tables) {
+void CostCounterOf<Count>::restore(const std::vector<StoredSlice>& tables) {
   const auto refuse = [] { throw SpaceError("the tables are not those of this space and metric"); };
   if (tables.size() != slices_.slices.size()) refuse();
   std::vector<std::shared_ptr<const PreparedSlice<Count>>> made;
@@ -829,17 +828,17 @@ void CountsOf<Count>::restore(const std::vector<StoredSlice>& tables) {
 
 }  // namespace
 
-std::unique_ptr<Counts> make_counts(const Problem& problem, const Slices& slices, std::size_t limbs,
-                                    std::size_t memory) {
+std::unique_ptr<CostCounter> make_cost_counter(const Problem& problem, const Slices& slices,
+                                               std::size_t limbs, std::size_t memory) {
   switch (limbs) {
     case 1:
-      return std::make_unique<CountsOf<std::uint64_t>>(problem, slices, memory);
+      return std::make_unique<CostCounterOf<std::uint64_t>>(problem, slices, memory);
     case 2:
-      return std::make_unique<CountsOf<Wide>>(problem, slices, memory);
+      return std::make_unique<CostCounterOf<Wide>>(problem, slices, memory);
     case 4:
-      return std::make_unique<CountsOf<WideCount<4>>>(problem, slices, memory);
+      return std::make_unique<CostCounterOf<WideCount<4>>>(problem, slices, memory);
     default:
-      return std::make_unique<CountsOf<WideCount<16>>>(problem, slices, memory);
+      return std::make_unique<CostCounterOf<WideCount<16>>>(problem, slices, memory);
   }
 }
 

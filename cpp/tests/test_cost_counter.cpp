@@ -1,5 +1,5 @@
-// Counts by cost of small spaces, in one slice or several: against every configuration.
-#include "query/counts.h"
+// CostCounter by cost of small spaces, in one slice or several: against every configuration.
+#include "query/cost_counter.h"
 
 #include <algorithm>
 #include <array>
@@ -107,7 +107,7 @@ TEST_CASE("counts of random spaces, whatever is given and however wide they are"
   for (int round = 0; round < 400; ++round) {
     const Case of(dice, round % 2 == 0 ? 0 : 35);
     if (of.slices.slices.size() > 1) ++several;
-    const auto counts = make_counts(of.problem, of.slices, any_limbs(dice), plenty);
+    const auto counts = make_cost_counter(of.problem, of.slices, any_limbs(dice), plenty);
     CHECK_FALSE(counts->prepared());
     CHECK(counts->bytes() == 0);
     check_counts(*counts, of.truth, dice);
@@ -129,7 +129,7 @@ TEST_CASE("how many networks each part's configurations belong to") {
   Dice dice(23);
   for (int round = 0; round < 300; ++round) {
     const Case of(dice, round % 2 == 0 ? 0 : 35);
-    const auto counts = make_counts(of.problem, of.slices, any_limbs(dice), plenty);
+    const auto counts = make_cost_counter(of.problem, of.slices, any_limbs(dice), plenty);
     check_uses(*counts, of.problem, of.slices, of.truth, dice);
   }
 }
@@ -141,7 +141,7 @@ TEST_CASE("every network of a band is drawn as often as any other") {
     const Case of(dice, round % 3 == 0 ? 35 : 0);
     if (of.truth.networks.size() < 10 || of.truth.networks.size() > 1000) continue;
     ++checked;
-    const auto counts = make_counts(of.problem, of.slices, any_limbs(dice), plenty);
+    const auto counts = make_cost_counter(of.problem, of.slices, any_limbs(dice), plenty);
     check_sample(*counts, of.truth, dice, 12'000);
     counts->prepare({});
     check_sample(*counts, of.truth, dice, 12'000);
@@ -155,8 +155,10 @@ TEST_CASE("with little memory counts come from two halves") {
   for (int round = 0; round < 300; ++round) {
     const Case of(dice, round % 2 == 0 ? 0 : 35);
     const std::size_t limbs = any_limbs(dice);
-    const double bytes = make_counts(of.problem, of.slices, limbs, plenty)->predict_count().bytes;
-    const auto counts = make_counts(of.problem, of.slices, limbs, static_cast<std::size_t>(bytes));
+    const double bytes =
+        make_cost_counter(of.problem, of.slices, limbs, plenty)->predict_count().bytes;
+    const auto counts =
+        make_cost_counter(of.problem, of.slices, limbs, static_cast<std::size_t>(bytes));
     check_cumulative(*counts, of.truth, dice);
     testing::check_nearest(*counts, of.truth, dice);
     testing::check_find(*counts, of.truth, dice);
@@ -174,13 +176,13 @@ TEST_CASE("tables are kept, stored and taken again") {
   for (int round = 0; round < 300; ++round) {
     const Case of(dice, round % 2 == 0 ? 0 : 35);
     const std::size_t limbs = any_limbs(dice);
-    const auto counts = make_counts(of.problem, of.slices, limbs, plenty);
+    const auto counts = make_cost_counter(of.problem, of.slices, limbs, plenty);
     REQUIRE(counts->limbs() == limbs);
     counts->prepare({});
     const auto tables = counts->tables();
     CHECK(tables.size() == of.slices.slices.size());
     Copies copies(tables);
-    const auto again = make_counts(of.problem, of.slices, limbs, plenty);
+    const auto again = make_cost_counter(of.problem, of.slices, limbs, plenty);
     again->restore(copies.tables);
     CHECK((again->prepared() || of.slices.slices.empty()));
     CHECK(again->bytes() == counts->bytes());
@@ -195,7 +197,7 @@ TEST_CASE("tables are kept, stored and taken again") {
     }
 
     const auto refuses = [&](const std::vector<StoredSlice>& wrong) {
-      const auto fresh = make_counts(of.problem, of.slices, limbs, plenty);
+      const auto fresh = make_cost_counter(of.problem, of.slices, limbs, plenty);
       CHECK_THROWS_AS(fresh->restore(wrong), SpaceError);
       CHECK_FALSE(fresh->prepared());
       check_cumulative(*fresh, of.truth, dice);
@@ -261,7 +263,7 @@ TEST_CASE("tables that memory does not allow are refused beforehand") {
   const Problem problem(plan, question);
   const Slices slices = slices_by(problem, {});
   const auto row = testing::binomials(60);
-  const auto roomy = make_counts(problem, slices, 1, plenty);
+  const auto roomy = make_cost_counter(problem, slices, 1, plenty);
   const double count = roomy->predict_count().bytes;
   const double prepare = roomy->predict_prepare().bytes;
   const double distribution = roomy->predict_distribution().bytes;
@@ -275,7 +277,7 @@ TEST_CASE("tables that memory does not allow are refused beforehand") {
   Natural half;
   for (std::size_t ones = 0; ones <= 30; ++ones) half += row[ones];
   const auto with = [&](double bytes) {
-    return make_counts(problem, slices, 1, static_cast<std::size_t>(bytes));
+    return make_cost_counter(problem, slices, 1, static_cast<std::size_t>(bytes));
   };
   Matrix matrix(3, 60, CodeWidth::byte);
   const auto none = with(8);
@@ -320,7 +322,7 @@ TEST_CASE("a space without costs, without variables, and without networks") {
     for (const auto& given : choices) {
       const Slices slices = slices_by(problem, given);
       for (const std::size_t limbs : {1U, 2U, 4U, 16U}) {
-        const auto counts = make_counts(problem, slices, limbs, plenty);
+        const auto counts = make_cost_counter(problem, slices, limbs, plenty);
         check_uses(*counts, problem, slices, truth, dice);
         for (int round = 0; round < 5; ++round) check_counts(*counts, truth, dice);
       }
