@@ -80,7 +80,7 @@ TEST_CASE_TEMPLATE("polynomials of random terms", Algebra, Counting<std::uint64_
 TEST_CASE_TEMPLATE("sums are those of maps", Algebra, Counting<std::uint64_t>, Counting<Wide>,
                    Counting<WideCount<4>>, Least) {
   Dice dice(8);
-  for (int round = 0; round < 150; ++round) {
+  for (int round = 0; round < 60; ++round) {
     std::vector<Both<Algebra>> parts;
     std::vector<Shifted<Algebra>> summands;
     const auto count = static_cast<std::size_t>(dice.roll(0, 5));
