@@ -135,6 +135,13 @@ py::capsule capsule_of(std::shared_ptr<const void> owner) {
   return capsule;
 }
 
+// What is known of the counter, when no other thread is at work on it.
+template <class Use>
+auto counted(PyQuery& self, const Use& use) {
+  return self.run(1, py::none(),
+                  [&](Query& query, const Effort& /*effort*/) { return use(query.counter()); });
+}
+
 // -- questions
 // -----------------------------------------------------------------------------------
 
@@ -484,13 +491,22 @@ void register_query(py::module_& module) {
           "fingerprint", [](const PyQuery& self) { return self.query().fingerprint(); },
           "A number that is equal for equal questions.")
       .def_property_readonly(
-          "prepared", [](PyQuery& self) { return self.query().counter().prepared(); },
+          "prepared",
+          [](PyQuery& self) {
+            return counted(self, [](CostCounter& counts) { return counts.prepared(); });
+          },
           "Whether the tables are made that answer at once.")
       .def_property_readonly(
-          "answers_at_once", [](PyQuery& self) { return self.query().counter().answers_at_once(); },
+          "answers_at_once",
+          [](PyQuery& self) {
+            return counted(self, [](CostCounter& counts) { return counts.answers_at_once(); });
+          },
           "Whether counts are looked up: after `prepare`, `distribution`, or a second count.")
       .def_property_readonly(
-          "bytes", [](PyQuery& self) { return self.query().counter().bytes(); },
+          "bytes",
+          [](PyQuery& self) {
+            return counted(self, [](CostCounter& counts) { return counts.bytes(); });
+          },
           "The memory of tables that are kept.")
       .def("extreme", &extreme, py::arg("largest"),
            "The least or greatest cost and codes that have it, or None.")

@@ -102,7 +102,6 @@ Natural weighted(const Polynomial<Counting<Count>>& table,
 Natural uses_of(std::size_t bits, const Problem& problem, const Slice& slice,
                 std::span<const VariableIndex> part,
                 std::span<const std::pair<std::int64_t, Natural>> ways) {
-  if (bits <= 64) return weighted(table_of<std::uint64_t>(problem, slice, part), ways);
   if (bits <= 128) return weighted(table_of<Wide>(problem, slice, part), ways);
   return weighted(table_of<WideCount<16>>(problem, slice, part), ways);
 }
