@@ -9,6 +9,7 @@ from netledger._implementation import Engine
 from netledger.errors import NetledgerError
 
 if TYPE_CHECKING:
+    from netledger._origin import Origins
     from netledger.ledger import Ledger
 
 __all__ = ["Graph", "Tensor"]
@@ -164,15 +165,21 @@ class Graph(Builder):
 
     engine: Engine
 
-    def __init__(self, engine: Engine | None = None) -> None:
-        """Start a network, or go on with one that an engine holds."""
+    def __init__(self, engine: Engine | None = None, origins: Origins | None = None) -> None:
+        """Start a network, or go on with one that an engine holds.
+
+        Args:
+            engine: what holds the layers of a network.
+            origins: where they came from, if they were traced.
+        """
         super().__init__(Engine() if engine is None else engine)
+        self._origins = origins
 
     def count(self, title: str = "") -> Ledger:
         """What the network costs."""
         from netledger.ledger import Ledger
 
-        return Ledger(self.engine, self.engine.count(), title=title)
+        return Ledger(self.engine, self.engine.count(), title=title, origins=self._origins)
 
     def __repr__(self) -> str:
         return f"Graph({len(self)} layers)"

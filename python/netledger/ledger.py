@@ -12,9 +12,14 @@ from netledger._results import COLUMNS, Counts, Node, Scope
 from netledger.errors import NetledgerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import pandas
+
+    from netledger._origin import Origins
+    from netledger._views import Place
+    from netledger.conventions import Convention
+    from netledger.metrics import LayerView
 
 Shape = tuple[int, ...]
 
@@ -29,6 +34,7 @@ class Engine(Protocol):
     def node(self, index: int, /) -> Node: ...
     def scope_at(self, index: int, /) -> Scope: ...
     def shape(self, tensor: int, /) -> Shape: ...
+    def kind(self, tensor: int, /) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +107,21 @@ class Ledger:
     ``print(ledger)`` shows the table; a notebook shows it as a page.
     """
 
-    def __init__(self, engine: Engine, counts: Counts, *, title: str = "") -> None:
+    def __init__(
+        self, engine: Engine, counts: Counts, *, title: str = "", origins: Origins | None = None
+    ) -> None:
         """Wrap the counts of a graph.
 
         Args:
             engine: the graph that was counted.
             counts: what its ``count()`` returned.
             title: what the model is called in reports; the class of the model if empty.
+            origins: where the layers of a traced module came from.
         """
         self._engine = engine
         self._counts = counts
         self._title = title
+        self._origins = origins
 
     # -- totals -----------------------------------------------------------------------------------
 
@@ -170,11 +180,46 @@ class Ledger:
         """Largest sum of activations alive at once, in bytes. Not a sum over the rows."""
         return self._counts.peak_memory
 
-    def total(self, metric: str) -> int:
-        """The total of a metric by its name; a `NetledgerError` lists the metrics."""
-        if metric not in METRICS:
-            raise NetledgerError(f"unknown metric '{metric}'; the metrics are {', '.join(METRICS)}")
-        return int(getattr(self, metric))
+    def total(self, metric: str, convention: str | Convention | None = None) -> int:
+        """The total of a metric, in a convention.
+
+        Args:
+            metric: its name; what a convention defines is in `netledger.conventions`. The name of a
+                convention may follow: ``"flops@fvcore"``.
+            convention: the name of a convention, as ``"thop@0.1.1"``, or one of one's own.
+
+        Returns:
+            The total; a sum that is no integer is cut off, as the tools do.
+
+        Raises:
+            NetledgerError: an unknown metric or convention.
+        """
+        metric, _, spelled = metric.partition("@")
+        rule: Any = metric
+        if spelled or convention is not None:
+            from netledger.conventions import convention_of
+
+            chosen = convention_of(spelled or convention or "")
+            rule = chosen.rule(metric)
+        if callable(rule):
+            return int(sum(cost for _, cost in self._costs(rule)))
+        if rule not in METRICS:
+            raise NetledgerError(f"unknown metric '{rule}'; the metrics are {', '.join(METRICS)}")
+        return int(getattr(self, rule))
+
+    @cached_property
+    def _places(self) -> list[Place]:
+        """Every layer as the rules of conventions see it."""
+        from netledger._views import places_of
+
+        return places_of(self)
+
+    def _costs(self, rule: Callable[[LayerView], Any]) -> Iterator[tuple[Place, Any]]:
+        """What a rule gives for every layer that it is shown."""
+        composites = getattr(rule, "composites", False)
+        for place in self._places:
+            if composites or place.view.origin.kind != "composite":
+                yield place, rule(place.view)
 
     # -- rows -------------------------------------------------------------------------------------
 

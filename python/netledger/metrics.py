@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from netledger._implementation import evaluate_layer
+from netledger._origin import Origin, built
 from netledger.errors import CountOverflowError, LayerError, SpaceError
 from netledger.quantity import Quantity, Rational
 
@@ -40,6 +41,9 @@ class LayerView:
         output_elements: output elements.
         memory_access: elements read and written, weights included.
         memory_access_bytes: the same in bytes.
+        held_params: elements of all parameters it reads, those of other layers too.
+        origin: where it came from: whether a module, a function or an operator made it, which call
+            of a shared module it is.
     """
 
     op: str
@@ -56,6 +60,8 @@ class LayerView:
     output_elements: Any
     memory_access: Any
     memory_access_bytes: Any
+    held_params: Any = 0
+    origin: Origin = Origin()
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -93,6 +99,8 @@ def view_of(journal: Journal, index: int) -> LayerView:
         output_elements=account["outputs"],
         memory_access=account["memory_access"],
         memory_access_bytes=account["memory_access_bytes"],
+        held_params=account["params"],
+        origin=built(node.op),
     )
 
 
@@ -179,6 +187,7 @@ _COUNTS = (
     "output_elements",
     "memory_access",
     "memory_access_bytes",
+    "held_params",
 )
 
 
@@ -211,6 +220,7 @@ def _flattened(view: LayerView) -> tuple[list[Any], Callable[[Sequence[int]], La
             attributes={name: filled(value, numbers) for name, value in attributes.items()},
             inputs=filled(inputs, numbers),
             outputs=filled(outputs, numbers),
+            origin=view.origin,
             **{name: filled(value, numbers) for name, value in counts.items()},
         )
 

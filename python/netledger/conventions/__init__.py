@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from netledger.conventions.base import Convention, convention_of, conventions
+from netledger.conventions.base import (
+    NOTHING,
+    Convention,
+    Rules,
+    Term,
+    convention_of,
+    conventions,
+)
 
-__all__ = ["Convention", "convention_of", "conventions"]
+__all__ = ["NOTHING", "Convention", "Rules", "Term", "convention_of", "conventions"]

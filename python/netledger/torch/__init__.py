@@ -123,9 +123,8 @@ def from_torch(module: nn.Module, *inputs: Any, **keyword_inputs: Any) -> Graph 
         space, unsupported = space_of(module, positional, named)
         _warn(unsupported, 3)
         return space
-    graph = Graph()
-    graph.engine = _trace(module, positional, named).engine
-    return graph
+    tracer = _trace(module, positional, named)
+    return Graph(tracer.engine, origins=tracer.origins)
 
 
 def count(module: nn.Module | Graph, *inputs: Any, **keyword_inputs: Any) -> Ledger:
@@ -143,7 +142,9 @@ def count(module: nn.Module | Graph, *inputs: Any, **keyword_inputs: Any) -> Led
     if isinstance(module, Graph):
         return module.count()
     tracer = _trace(module, *_read(module, inputs, keyword_inputs))
-    return Ledger(tracer.engine, tracer.engine.count(), title=type(module).__name__)
+    return Ledger(
+        tracer.engine, tracer.engine.count(), title=type(module).__name__, origins=tracer.origins
+    )
 
 
 def _read(

@@ -76,7 +76,7 @@ class ModuleState:
         self._everything = self._now()
         # One story for attention, whether torch would fuse it or not.
         torch.backends.mha.set_fastpath_enabled(False)
-        self._training = [module for module in self._modules if module.training]
+        self.training = [module for module in self._modules if module.training]
         self._set_training(False)
 
     def __exit__(self, *exception: object) -> None:
@@ -92,7 +92,7 @@ class ModuleState:
         torch.set_rng_state(self._random)
 
     def _set_training(self, mode: bool) -> None:
-        for module in self._training:
+        for module in self.training:
             if "training" in module.__dict__:
                 module.__dict__["training"] = mode
             else:  # a scripted module keeps it elsewhere

@@ -23,7 +23,9 @@ from torch._C import _InferenceMode as InferenceMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from netledger._implementation import Engine
+from netledger._origin import Composite, FunctionCall, Origins, ScopeOrigin
 from netledger.errors import NetledgerError, TraceError
+from netledger.torch._functions import noted_functions
 from netledger.torch._inputs import Input, check_shape, is_shape, torch_dtype
 from netledger.torch._layout import running
 from netledger.torch._state import ModuleState, walk
@@ -73,9 +75,16 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         unsupported: operations without a rule, counted as opaque layers, and how often.
         makes_space: whether all that may be chosen in a supernet is followed, not only the current
             choices.
+        functions: the public function that made a layer, by the layer's number.
+        composites: calls of modules that some tools count as a whole.
+        origins: where the layers came from, once the trace is finished.
+        called: the module of each scope, by the scope's number; None for the graph itself.
     """
 
     makes_space = False
+    #: What is told of every module call, and of its return; None if nothing is.
+    entered: Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], None] | None = None
+    returned: Callable[[Any], None] | None = None
 
     def __init__(self, module: nn.Module, handlers: dict[Any, Handler]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -83,6 +92,10 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._add = self.engine.adder()
         self.scope = 0
         self.unsupported: dict[str, int] = {}
+        self.functions: dict[int, FunctionCall] = {}
+        self.composites: list[Composite] = []
+        self.called: list[nn.Module | None] = [None]
+        self.origins: Origins | None = None
         self._handlers = handlers
         self._module = module
         self._paths: dict[int, tuple[str, str]] = {}
@@ -437,7 +450,24 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._calls[id(module)] = call + 1
         self.scope = self.engine.scope(outer, known[0], known[1], call)
         self._scope_paths.append(known[0])
+        self.called.append(module)
         return outer
+
+    def find_origins(self, batch: int | None, training: frozenset[int]) -> Origins:
+        """Where the layers came from.
+
+        Args:
+            batch: the first size of the first input.
+            training: the modules that are in training mode, by identity.
+        """
+        places = _places(self._module)
+        scopes = [
+            ScopeOrigin(None, False, 1)
+            if module is None
+            else ScopeOrigin(type(module), id(module) in training, places.get(id(module), 1))
+            for module in self.called
+        ]
+        return Origins(scopes, self.functions, self.composites, batch)
 
     def where(self, scope_index: int | None = None) -> str:
         """A module call, the one being traced unless another is given, for messages."""
@@ -463,7 +493,25 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         classes = dict(self._paths.values())
         for path, indices in uncalled.items():
             scope = self.engine.scope(0, path, classes[path])
+            self.called.append(None)
             self.engine.add("uncalled", indices, scope=scope)
+
+
+def _places(module: nn.Module) -> dict[int, int]:
+    """In how many places of the tree a module stands, by identity, where that is not one."""
+    children = {
+        id(at): [child for child in at._modules.values() if child is not None]
+        for _, at in walk(module)
+    }
+    if sum(map(len, children.values())) < len(children):
+        return {}
+    places: dict[int, int] = {}
+    pending = [module]
+    while pending:
+        at = pending.pop()
+        places[id(at)] = places.get(id(at), 0) + 1
+        pending.extend(children[id(at)])
+    return places
 
 
 def _storage(tensor: torch.Tensor) -> int:
@@ -512,10 +560,12 @@ class _ModuleCalls:
         self._tracer = tracer
 
     def __enter__(self) -> None:
+        from netledger.torch.composites import COMPOSITES
         from netledger.torch.leaves import LEAVES
 
         tracer = self._tracer
         enter = tracer.enter
+        entered, returned = tracer.entered, tracer.returned
         thread = threading.get_ident()
         original: Callable[..., Any] = nn.Module._call_impl
         autocast = getattr(torch._C, "_is_any_autocast_enabled", torch.is_autocast_enabled)
@@ -527,23 +577,34 @@ class _ModuleCalls:
                 return original(module, *args, **kwargs)
             outer = enter(module)
             try:
-                leaf = leaves.get(type(module))
-                if (
-                    leaf is not None
-                    and not kwargs
-                    and len(args) == 1
-                    and type(args[0]) is TracedTensor
-                    and _is_plain(module)
-                    and not autocast()
-                ):
-                    return leaf(tracer, module, args[0])
-                return original(module, *args, **kwargs)
+                if entered is not None:
+                    entered(module, args, kwargs)
+                    answer = run(module, args, kwargs)
+                    returned(answer)
+                    return answer
+                return run(module, args, kwargs)
             except BaseException as error:
                 if tracer.failed is not error:
                     tracer.failed, tracer.failed_scope = error, tracer.scope
                 raise
             finally:
                 tracer.scope = outer
+
+        def run(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            leaf = leaves.get(type(module))
+            if (
+                leaf is not None
+                and not kwargs
+                and len(args) == 1
+                and type(args[0]) is TracedTensor
+                and _is_plain(module)
+                and not autocast()
+            ):
+                return leaf(tracer, module, args[0])
+            composite = COMPOSITES.get(type(module).__name__)
+            if composite is None:
+                return original(module, *args, **kwargs)
+            return composite(tracer, module, original, args, kwargs)
 
         nn.Module._call_impl = call  # type: ignore[method-assign,assignment]
 
@@ -627,11 +688,12 @@ def trace(
     tracer = make(module, HANDLERS)
     outer, FOLLOWING.trace = FOLLOWING.trace, tracer
     try:
-        with ModuleState(tracer.modules, LEAVES), InferenceMode(True):
+        state = ModuleState(tracer.modules, LEAVES)
+        with state, InferenceMode(True):
             args = [_stand_in(tracer, value) for value in positional]
             kwargs = {name: _stand_in(tracer, value, name) for name, value in named.items()}
             try:
-                with _ModuleCalls(tracer), _unasked_questions(), tracer:
+                with _ModuleCalls(tracer), _unasked_questions(), noted_functions(), tracer:
                     answer = module(*args, **kwargs)
             except NetledgerError:
                 raise
@@ -648,6 +710,9 @@ def trace(
     tracer.scope = 0
     tracer.engine.output(*{tracer.index(tensor): None for tensor in _outputs(answer)})
     tracer.finish()
+    tracer.origins = tracer.find_origins(
+        _first_size([*positional, *named.values()]), frozenset(map(id, state.training))
+    )
     return tracer
 
 
@@ -676,6 +741,21 @@ def _stand_in(tracer: Tracer, value: Any, name: str = "") -> Any:
     dtype = dtype or torch.get_default_dtype()
     index = tracer.engine.tensor("input", shape, DTYPE_NAMES[dtype], name)
     return tracer.make(index, dtype)
+
+
+def _first_size(value: Any) -> Any:
+    """The first size of an input, or of the first among several."""
+    if isinstance(value, Input):
+        return value.shape[0] if value.shape else None
+    if is_shape(value):
+        return value[0] if value else None
+    if isinstance(value, torch.Tensor):
+        return value.shape[0] if value.ndim else None
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return next((size for size in map(_first_size, value) if size is not None), None)
+    return None
 
 
 def _has_values(tensor: torch.Tensor) -> bool:

@@ -1,0 +1,133 @@
+"""Notes by which public function of torch a layer was made, as tools that patch functions see it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from netledger._origin import FunctionCall
+from netledger.torch._values import FOLLOWING
+
+__all__ = ["noted_functions"]
+
+_POOLS = [
+    f"{kind}{spatial}d"
+    for kind in ("avg_pool", "max_pool", "adaptive_avg_pool", "adaptive_max_pool")
+    for spatial in (1, 2, 3)
+]
+_CONVOLUTIONS = [f"{kind}{spatial}d" for kind in ("conv", "conv_transpose") for spatial in (1, 2, 3)]
+
+#: Functions that some tool patches, with the names that conventions know them by.
+_NAMES: dict[str, tuple[Any, list[str]]] = {
+    "F": (
+        F,
+        [
+            *_CONVOLUTIONS,
+            *_POOLS,
+            "linear",
+            "bilinear",
+            "relu",
+            "prelu",
+            "elu",
+            "leaky_relu",
+            "relu6",
+            "hardtanh",
+            "silu",
+            "gelu",
+            "softmax",
+            "batch_norm",
+            "layer_norm",
+            "instance_norm",
+            "group_norm",
+            "upsample",
+            "interpolate",
+            "embedding",
+            "scaled_dot_product_attention",
+            "multi_head_attention_forward",
+        ],
+    ),
+    "torch": (
+        torch,
+        ["matmul", "mm", "bmm", "addmm", "baddbmm", "mul", "add", "einsum"],
+    ),
+    "Tensor": (
+        torch.Tensor,
+        ["matmul", "mm", "bmm", "addmm", "baddbmm", "mul", "add", "__matmul__"],
+    ),
+}
+
+
+def _noted(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that tells the trace of its thread what was called."""
+
+    @functools.wraps(original)
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        trace = FOLLOWING.trace
+        if trace is None:
+            return original(*args, **kwargs)
+        engine = trace.engine
+        first = len(engine)
+        answer = original(*args, **kwargs)
+        end = len(engine)
+        if end > first:
+            functions = trace.functions
+            call = None
+            for row in range(first, end):
+                if row not in functions:
+                    if call is None:
+                        call = FunctionCall(name, _numbers(args, kwargs))
+                    functions[row] = call
+        return answer
+
+    return noted
+
+
+def _numbers(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[int | str, Any]:
+    """The arguments that are not tensors."""
+    given: dict[int | str, Any] = {**dict(enumerate(args)), **kwargs}
+    return {
+        place: value
+        for place, value in given.items()
+        if not isinstance(value, torch.Tensor) and not _holds_tensors(value)
+    }
+
+
+def _holds_tensors(value: Any) -> bool:
+    return isinstance(value, list | tuple) and any(isinstance(v, torch.Tensor) for v in value)
+
+
+@functools.cache
+def _wrappers() -> list[tuple[Any, str, Any, Any]]:
+    """Of each function its home, its name, the wrapper, and what the home itself holds."""
+    found = []
+    for prefix, (home, names) in _NAMES.items():
+        for name in names:
+            original = getattr(home, name)
+            own = vars(home).get(name)
+            found.append((home, name, _noted(f"{prefix}.{name}", original), own))
+    return found
+
+
+@contextmanager
+def noted_functions() -> Iterator[None]:
+    """Puts the wrappers in place of the functions inside a ``with`` block."""
+    wrappers = _wrappers()
+    replaced = []
+    try:
+        for home, name, wrapper, own in wrappers:
+            now = vars(home).get(name)
+            if now is own:  # somebody else's patch stays
+                setattr(home, name, wrapper)
+                replaced.append((home, name, own))
+        yield
+    finally:
+        for home, name, own in replaced:
+            if own is None:
+                delattr(home, name)
+            else:
+                setattr(home, name, own)

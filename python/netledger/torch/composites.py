@@ -1,0 +1,92 @@
+"""Modules that some tools count as a whole, although their forward is made of other layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from netledger._origin import Composite
+
+if TYPE_CHECKING:
+    from netledger.torch.tracer import Tracer
+
+__all__ = ["COMPOSITES"]
+
+Original = Callable[..., Any]
+
+
+def _shapes(values: Any) -> tuple[tuple[int, ...], ...]:
+    """Shapes of the tensors among some values."""
+    return tuple(tuple(value.shape) for value in values if isinstance(value, torch.Tensor))
+
+
+def _noted(
+    op: str, attributes: Callable[[Any, tuple[Any, ...], dict[str, Any]], dict[str, Any] | None]
+) -> Callable[..., Any]:
+    """Runs a module and notes the call; `attributes` gives None for a module of another kind."""
+
+    def call(
+        tracer: Tracer,
+        module: nn.Module,
+        original: Original,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        found = attributes(module, args, kwargs)
+        if found is None:
+            return original(module, *args, **kwargs)
+        scope, first = tracer.scope, len(tracer.engine)
+        inputs = _shapes([*args, *kwargs.values()])
+        place = len(tracer.composites)
+        answer = original(module, *args, **kwargs)
+        made = answer if isinstance(answer, list | tuple) else [answer]
+        # Before the composites within it.
+        tracer.composites.insert(
+            place, Composite(op, scope, first, len(tracer.engine), found, inputs, _shapes(made))
+        )
+        return answer
+
+    return call
+
+
+def _multihead_attention(
+    module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, Any] | None:
+    if not isinstance(module, nn.MultiheadAttention):
+        return None
+    need_weights = args[4] if len(args) > 4 else kwargs.get("need_weights", True)
+    return {
+        "num_heads": module.num_heads,
+        "bias": module.in_proj_bias is not None,
+        "kdim": module.kdim,
+        "vdim": module.vdim,
+        "add_bias_kv": module.bias_k is not None,
+        "add_zero_attn": module.add_zero_attn,
+        "batch_first": module.batch_first,
+        "need_weights": need_weights,
+    }
+
+
+def _encoder_layer(
+    module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, Any] | None:
+    return {} if isinstance(module, nn.TransformerEncoderLayer) else None
+
+
+def _timm_attention(
+    module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, Any] | None:
+    if not type(module).__module__.startswith("timm."):
+        return None
+    return {"num_heads": module.num_heads, "head_dim": module.head_dim}
+
+
+#: By the name of the class.
+COMPOSITES: dict[str, Callable[..., Any]] = {
+    "MultiheadAttention": _noted("multi_head_attention", _multihead_attention),
+    "TransformerEncoderLayer": _noted("transformer_encoder_layer", _encoder_layer),
+    "Attention": _noted("timm_attention", _timm_attention),
+}
