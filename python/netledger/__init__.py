@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 if TYPE_CHECKING:
     from netledger import compiled, conventions, formulas, metrics
+    from netledger.explanation import why
     from netledger.graph import Graph, Tensor
     from netledger.layers import *  # type: ignore[assignment]  # noqa: F403
     from netledger.ledger import Ledger, Row
@@ -72,6 +73,7 @@ _HOMES = {
     "Input": "netledger.torch",
     "count": "netledger.torch",
     "from_torch": "netledger.torch",
+    "why": "netledger.explanation",
 }
 _MODULES = (
     "compiled",
@@ -119,6 +121,7 @@ __all__ = [
     "round_to",
     "tabulate",
     "where",
+    "why",
 ]
 
 

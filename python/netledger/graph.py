@@ -10,6 +10,7 @@ from netledger.errors import NetledgerError
 
 if TYPE_CHECKING:
     from netledger._origin import Origins
+    from netledger.explanation import Explanation
     from netledger.ledger import Ledger
 
 __all__ = ["Graph", "Tensor"]
@@ -180,6 +181,26 @@ class Graph(Builder):
         from netledger.ledger import Ledger
 
         return Ledger(self.engine, self.engine.count(), title=title, origins=self._origins)
+
+    def explain(self, layer: Tensor | int | str) -> Explanation | list[Explanation]:
+        """Why a layer costs what it does: its formulas with the numbers put in.
+
+        Args:
+            layer: a tensor that the layer makes, the layer's index, its name or its path.
+
+        Returns:
+            The explanation; a list of them where several layers have that name.
+
+        Raises:
+            NetledgerError: there is no such layer.
+        """
+        if isinstance(layer, Tensor):
+            made = self._index(layer)
+            for index in range(len(self)):
+                if made in self.engine.node(index).outputs:
+                    return self.count().why(index)
+            raise NetledgerError(f"{layer} is made by no layer: it is an input or a weight")
+        return self.count().why(layer)
 
     def __repr__(self) -> str:
         return f"Graph({len(self)} layers)"

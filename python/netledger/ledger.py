@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from netledger._origin import Origins
     from netledger._views import Place
     from netledger.conventions import Convention
+    from netledger.explanation import Explanation
     from netledger.metrics import LayerView
 
 Shape = tuple[int, ...]
@@ -206,6 +207,31 @@ class Ledger:
         if rule not in METRICS:
             raise NetledgerError(f"unknown metric '{rule}'; the metrics are {', '.join(METRICS)}")
         return int(getattr(self, rule))
+
+    def why(self, layer: int | str) -> Explanation | list[Explanation]:
+        """Why a layer costs what it does: its formulas with the numbers put in.
+
+        Args:
+            layer: the index of a row, or the name or path of rows.
+
+        Returns:
+            The explanation; a list of them where several rows have that name, views left out.
+
+        Raises:
+            NetledgerError: there is no such row.
+        """
+        from netledger.explanation import explained_row
+
+        if isinstance(layer, int):
+            if not 0 <= layer < len(self):
+                raise NetledgerError(f"there is no row {layer}; the rows are 0 to {len(self) - 1}")
+            return explained_row(self.rows[layer])
+        found = [row for row in self.rows if layer in (row.name, row.path)]
+        if not found:
+            raise NetledgerError(f"no layer is called '{layer}'; the rows of the ledger have names")
+        counted = [row for row in found if row.flops or row.params or row.memory_access] or found
+        explained = [explained_row(row) for row in counted]
+        return explained[0] if len(explained) == 1 else explained
 
     @cached_property
     def _places(self) -> list[Place]:

@@ -68,7 +68,7 @@ def _noted(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def noted(*args: Any, **kwargs: Any) -> Any:
         trace = FOLLOWING.trace
-        if trace is None:
+        if trace is None or not trace.notes_origins:
             return original(*args, **kwargs)
         engine = trace.engine
         first = len(engine)

@@ -35,7 +35,7 @@ def _noted(
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        found = attributes(module, args, kwargs)
+        found = attributes(module, args, kwargs) if tracer.notes_origins else None
         if found is None:
             return original(module, *args, **kwargs)
         scope, first = tracer.scope, len(tracer.engine)
@@ -79,7 +79,7 @@ def _encoder_layer(
 def _timm_attention(
     module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> dict[str, Any] | None:
-    if not type(module).__module__.startswith("timm."):
+    if type(module).__module__ not in ("timm.layers.attention", "timm.models.vision_transformer"):
         return None
     return {"num_heads": module.num_heads, "head_dim": module.head_dim}
 

@@ -164,6 +164,7 @@ class SpaceTracer(Tracer):  # type: ignore[no-untyped-call]
     """
 
     makes_space = True
+    notes_origins = False
 
     def __init__(
         self, module: nn.Module, handlers: dict[Any, Callable[..., Any]], layout: Layout

@@ -75,6 +75,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         unsupported: operations without a rule, counted as opaque layers, and how often.
         makes_space: whether all that may be chosen in a supernet is followed, not only the current
             choices.
+        notes_origins: whether it is noted where layers come from.
         functions: the public function that made a layer, by the layer's number.
         composites: calls of modules that some tools count as a whole.
         origins: where the layers came from, once the trace is finished.
@@ -82,6 +83,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """
 
     makes_space = False
+    notes_origins = True
     #: What is told of every module call, and of its return; None if nothing is.
     entered: Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], None] | None = None
     returned: Callable[[Any], None] | None = None
@@ -710,9 +712,10 @@ def trace(
     tracer.scope = 0
     tracer.engine.output(*{tracer.index(tensor): None for tensor in _outputs(answer)})
     tracer.finish()
-    tracer.origins = tracer.find_origins(
-        _first_size([*positional, *named.values()]), frozenset(map(id, state.training))
-    )
+    if tracer.notes_origins:
+        tracer.origins = tracer.find_origins(
+            _first_size([*positional, *named.values()]), frozenset(map(id, state.training))
+        )
     return tracer
 
 
