@@ -1,8 +1,9 @@
-"""The command line: count a model, list the rule book."""
+"""The command line: count a model, compare conventions, list the rule book."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -62,15 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     count.set_defaults(run=_count)
     count.add_argument("target", metavar="TARGET", help=FORMS)
-    count.add_argument(
-        "--input",
-        metavar="[NAME=]SIZES[:DTYPE][:ones|:zeros]",
-        type=_input,
-        action="append",
-        default=[],
-        help="shape of an input, as 1,3,224,224 or ids=1,128:int64; once for each, in order. With"
-        " values where the model looks at them, as mask=1,128:int64:ones",
-    )
+    _add_input(count)
     count.add_argument(
         "--depth", type=_depth, default=3, help="levels of modules in the table, or 'all' (3)"
     )
@@ -89,10 +82,38 @@ def _parser() -> argparse.ArgumentParser:
         "--json", metavar="FILE", nargs="?", const="-", help="write JSON; without FILE, print it"
     )
     count.add_argument("--html", metavar="FILE", help="write an HTML report")
+    compare = commands.add_parser(
+        "compare",
+        help="one model in the conventions of many tools, and why they differ",
+        description="Count a model in many conventions. With two of them, say what makes the"
+        " difference.",
+    )
+    compare.set_defaults(run=_compare)
+    compare.add_argument("target", metavar="TARGET", help=FORMS)
+    compare.add_argument(
+        "conventions",
+        metavar="CONVENTION",
+        nargs="*",
+        help="as textbook, fvcore or thop@0.0.31; all of them if none is named",
+    )
+    _add_input(compare)
+    compare.add_argument("--json", action="store_true", help="print JSON")
     ops = commands.add_parser("ops", help="list the rule book: every kind of layer")
     ops.set_defaults(run=_ops)
     ops.add_argument("pattern", metavar="NAME", nargs="?", default="", help="part of a name")
     return parser
+
+
+def _add_input(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--input",
+        metavar="[NAME=]SIZES[:DTYPE][:ones|:zeros]",
+        type=_input,
+        action="append",
+        default=[],
+        help="shape of an input, as 1,3,224,224 or ids=1,128:int64; once for each, in order. With"
+        " values where the model looks at them, as mask=1,128:int64:ones",
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -237,6 +258,26 @@ def _warnings_in_one_line() -> Iterator[None]:
         yield
     finally:
         warnings.showwarning = show
+
+
+# -- compare --------------------------------------------------------------------------------------
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    ledger = count_target(resolve(arguments.target), arguments.input)
+    comparison = ledger.compare(*arguments.conventions)
+    differences = []
+    if len(arguments.conventions) == 2:
+        differences.append(comparison.between(*arguments.conventions))
+    if arguments.json:
+        found = comparison.to_dict()
+        found["differences"] = [difference.to_dict() for difference in differences]
+        print(json.dumps(found, indent=2))
+        return
+    print(comparison)
+    for difference in differences:
+        print()
+        print(difference)
 
 
 # -- ops ------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from netledger._origin import Origins
     from netledger._views import Place
+    from netledger.comparison import Comparison
     from netledger.conventions import Convention
     from netledger.explanation import Explanation
     from netledger.metrics import LayerView
@@ -207,6 +208,23 @@ class Ledger:
         if rule not in METRICS:
             raise NetledgerError(f"unknown metric '{rule}'; the metrics are {', '.join(METRICS)}")
         return int(getattr(self, rule))
+
+    def compare(self, *conventions: str | Convention) -> Comparison:
+        """The model in many conventions, side by side.
+
+        Args:
+            conventions: names, or conventions of one's own; all that there are if none is given.
+
+        Returns:
+            What prints as a table; its ``between("thop@0.1.1", "thop@0.0.31")`` gives the causes of
+            a difference, which add up to it exactly.
+
+        Raises:
+            SpaceError: there is no such convention.
+        """
+        from netledger.comparison import compared
+
+        return compared(self, conventions)
 
     def why(self, layer: int | str) -> Explanation | list[Explanation]:
         """Why a layer costs what it does: its formulas with the numbers put in.

@@ -11,22 +11,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netledger.conventions.base import Convention
+from netledger.conventions.base import Convention, Rules
+from netledger.conventions.sizes import products
 from netledger.errors import SpaceError
 
 if TYPE_CHECKING:
     from netledger.metrics import LayerView
 
 
-def flops(layer: LayerView) -> Any:
-    """Multiply-accumulates of a 2-d convolution, or of one row of a linear layer."""
-    if layer.op == "conv2d":
-        return layer.macs
-    if layer.op == "linear":
-        return layer.inputs[0][-1] * layer.attributes["out_features"]
-    if layer.op in ("conv1d", "conv3d"):
-        raise SpaceError(f"convention 'ofa' has no rule for {layer.op}: its profiler fails on it")
-    return 0
+def _one_row(layer: LayerView) -> Any:
+    return layer.inputs[0][-1] * layer.attributes["out_features"]
 
 
-CONVENTION = Convention("ofa", {"flops": flops, "macs": flops, "params": "trainable_params"})
+def _refused(layer: LayerView) -> int:
+    raise SpaceError(f"convention 'ofa' has no rule for {layer.op}: its profiler fails on it")
+
+
+FLOPS = Rules(
+    {
+        "conv2d": ("multiply-accumulates", products),
+        "linear": ("multiply-accumulates of one row", _one_row),
+        ("conv1d", "conv3d"): ("nothing: it fails", _refused),
+    }
+)
+
+CONVENTION = Convention(
+    "ofa", {"flops": FLOPS, "macs": FLOPS, "params": "trainable_params"}, figure="MACs"
+)

@@ -12,34 +12,46 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from netledger.conventions.base import Convention
+from netledger.conventions.base import Convention, Rules
 
 if TYPE_CHECKING:
     from netledger.metrics import LayerView
 
 
-def flops(layer: LayerView) -> Any:
-    """Multiply-accumulates for one image, and the channels of the bias."""
-    if layer.op == "conv2d":
-        attributes = layer.attributes
-        kernel = attributes["kernel_size"]
-        window = prod(kernel) if isinstance(kernel, tuple) else kernel * kernel
-        channels = layer.inputs[0][-3] * attributes["out_channels"] // attributes["groups"]
-        bias = attributes["out_channels"] if attributes["bias"] else 0
-        return window * channels * prod(layer.outputs[0][-2:]) + bias
-    if layer.op == "linear":
-        width = layer.attributes["out_features"]
-        return layer.inputs[0][-1] * width + (width if layer.attributes["bias"] else 0)
-    return 0
+def _bias_channels(layer: LayerView, channels: str) -> Any:
+    return layer.attributes[channels] if layer.attributes["bias"] else 0
 
 
-def acts(layer: LayerView) -> Any:
-    """Outputs for one image."""
-    if layer.op in ("conv2d", "max_pool2d", "avg_pool2d"):
-        return prod(layer.outputs[0][-3:])
-    return layer.attributes["out_features"] if layer.op == "linear" else 0
+def _convolution(layer: LayerView) -> Any:
+    attributes = layer.attributes
+    kernel = attributes["kernel_size"]
+    window = prod(kernel) if isinstance(kernel, tuple) else kernel * kernel
+    channels = layer.inputs[0][-3] * attributes["out_channels"] // attributes["groups"]
+    return window * channels * prod(layer.outputs[0][-2:]) + _bias_channels(layer, "out_channels")
 
+
+def _linear(layer: LayerView) -> Any:
+    products = layer.inputs[0][-1] * layer.attributes["out_features"]
+    return products + _bias_channels(layer, "out_features")
+
+
+def _image(layer: LayerView) -> Any:
+    return prod(layer.outputs[0][-3:])
+
+
+def _features(layer: LayerView) -> Any:
+    return layer.attributes["out_features"]
+
+
+_TEXT = "multiply-accumulates of one image, and 1 per output channel for the bias"
+FLOPS = Rules({"conv2d": (_TEXT, _convolution), "linear": (_TEXT, _linear)})
+ACTS = Rules(
+    {
+        ("conv2d", "max_pool2d", "avg_pool2d"): ("outputs of one image", _image),
+        "linear": ("outputs of one image", _features),
+    }
+)
 
 CONVENTION = Convention(
-    "pycls", {"flops": flops, "params": "params", "activations": acts, "acts": acts}
+    "pycls", {"flops": FLOPS, "params": "params", "activations": ACTS, "acts": ACTS}
 )

@@ -11,23 +11,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netledger.conventions.base import Convention
+from netledger.conventions.base import Convention, Rules
+from netledger.conventions.sizes import bias_outputs, products
 from netledger.errors import SpaceError
 
 if TYPE_CHECKING:
     from netledger.metrics import LayerView
 
+_TEXT = "multiply-accumulates, and 1 per output element for the bias"
 
-def flops(layer: LayerView) -> Any:
-    """Multiply-accumulates of a convolution or linear layer, and one per output with a bias."""
-    if layer.op == "linear" and len(layer.inputs[0]) != 2:
+
+def _with_bias(layer: LayerView) -> Any:
+    return products(layer) + bias_outputs(layer)
+
+
+def _linear(layer: LayerView) -> Any:
+    if len(layer.inputs[0]) != 2:
         raise SpaceError(
             "convention 'xautodl' has no rule for a linear layer of other inputs than "
             f"(N, features): its counter fails on {len(layer.inputs[0])} dimensions"
         )
-    if layer.op in ("conv1d", "conv2d", "linear"):
-        return layer.macs + (layer.output_elements if layer.attributes["bias"] else 0)
-    return 0
+    return _with_bias(layer)
 
 
-CONVENTION = Convention("xautodl", {"flops": flops, "params": "params"})
+FLOPS = Rules({("conv1d", "conv2d"): (_TEXT, _with_bias), "linear": (_TEXT, _linear)})
+
+CONVENTION = Convention("xautodl", {"flops": FLOPS, "params": "params"})
