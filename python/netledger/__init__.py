@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 if TYPE_CHECKING:
     from netledger import compiled, conventions, formulas, metrics
+    from netledger.advice import Device
     from netledger.explanation import why
     from netledger.graph import Graph, Tensor
     from netledger.layers import *  # type: ignore[assignment]  # noqa: F403
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 # Found when they are first asked for: importing netledger costs little more than numpy.
 _HOMES = {
+    "Device": "netledger.advice",
     "Graph": "netledger.graph",
     "Tensor": "netledger.graph",
     "Ledger": "netledger.ledger",
@@ -90,6 +92,7 @@ _MODULES = (
 __all__ = [
     "CountOverflowError",
     "DataDependentError",
+    "Device",
     "Graph",
     "Input",
     "LayerError",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from netledger._origin import Origins
     from netledger._views import Place
+    from netledger.advice import Advice, Device
     from netledger.comparison import Comparison
     from netledger.conventions import Convention
     from netledger.explanation import Explanation
@@ -225,6 +226,22 @@ class Ledger:
         from netledger.comparison import compared
 
         return compared(self, conventions)
+
+    def advise(self, device: Device | None = None) -> Advice:
+        """Check the model against ShuffleNetV2's guidelines for speed.
+
+        Args:
+            device: what to estimate times for, as ``nl.Device("A100", 19.5e12, 1.555e12)``.
+
+        Returns:
+            For each layer its memory access against its lower bound (G1) and the price of groups
+            (G2), its arithmetic intensity, a roofline estimate and factorisations that would save;
+            parallel branches (G3) and the share of element-wise operations (G4). ``print`` shows
+            the worst of each.
+        """
+        from netledger.advice import advise
+
+        return advise(self, device)
 
     def why(self, layer: int | str) -> Explanation | list[Explanation]:
         """Why a layer costs what it does: its formulas with the numbers put in.
