@@ -181,7 +181,9 @@ def _sum(
         if len(same) > 1:
             part = f"{len(same)}{times}{writer(same[0], notation, _POWER)}"
         else:
-            part = writer(same[0], notation, _PRODUCT if negative else _SUM)
+            # "-a // b" would be the quotient of -a.
+            around = (_PRODUCT if text else _POWER) if negative else _SUM
+            part = writer(same[0], notation, around)
         sign = "-" if negative else "+" if text else ""
         text = f"{text} {sign} {part}" if text else f"{sign}{part}"
     return text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -43,7 +43,9 @@ def _places(ledger: Ledger) -> Iterator[Place]:
         batch = _first_input(engine)
         for row in rows:
             origin = built(row.op)
-            yield Place(row.index, row.path, _view(row, replace(origin, batch=batch), engine))
+            weights = engine.node(row.index).weights
+            view = _view(row, weights, replace(origin, batch=batch), engine)
+            yield Place(row.index, row.path, view)
         return
     calls = _numbers_of_calls(engine, origins)
     composites = iter(origins.composites)
@@ -57,23 +59,23 @@ def _places(ledger: Ledger) -> Iterator[Place]:
                 yield _composite(upcoming, engine, origins, calls, around)
                 around.append(upcoming)
             upcoming = next(composites, None)
-        scope = engine.node(row.index).scope
-        if scope >= len(calls):  # added to the graph after the trace
-            yield Place(row.index, row.path, _view(row, built(row.op), engine))
+        node = engine.node(row.index)
+        if node.scope >= len(calls):  # added to the graph after the trace
+            yield Place(row.index, row.path, _view(row, node.weights, built(row.op), engine))
             continue
         inside = tuple(composite.op for composite in around)
-        origin = _origin(row, scope, engine, origins, calls, inside)
-        yield Place(row.index, row.path, _view(row, origin, engine))
+        origin = _origin(row, node.scope, origins, calls, inside)
+        yield Place(row.index, row.path, _view(row, node.weights, origin, engine))
 
 
-def _view(row: Row, origin: Origin, engine: Any) -> LayerView:
+def _view(row: Row, weights: Iterable[int | None], origin: Origin, engine: Any) -> LayerView:
     held = row.params
-    if origin.calls > 1 or not held:
-        weights = {weight for weight in engine.node(row.index).weights if weight is not None}
+    if weights:
         held = sum(
-            prod(engine.shape(weight)) for weight in weights if engine.kind(weight) == "parameter"
+            prod(engine.shape(weight))
+            for weight in set(weights)
+            if weight is not None and engine.kind(weight) == "parameter"
         )
-        held = held or row.params
     return LayerView(
         op=row.op,
         name=row.name,
@@ -95,7 +97,7 @@ def _view(row: Row, origin: Origin, engine: Any) -> LayerView:
 
 
 def _origin(
-    row: Row, scope: int, engine: Any, origins: Origins, calls: list[int], inside: tuple[str, ...]
+    row: Row, scope: int, origins: Origins, calls: list[int], inside: tuple[str, ...]
 ) -> Origin:
     module_class, training, occurrences = origins.scopes[scope]
     layer_class, exact = _layer_class(module_class)

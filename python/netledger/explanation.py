@@ -184,7 +184,7 @@ def why(
 
     >>> import netledger as nl
     >>> nl.why("conv2d", (1, 3, 32, 32), out_channels=8, kernel_size=3).steps[-1].value
-    10488
+    10496
     """
     if isinstance(layer, str):
         return explained(layer, inputs, attributes)

@@ -176,7 +176,11 @@ def function(
     make_input: MakeInput = IMAGE,
     *weights: tuple[int, ...],
 ) -> None:
-    """Adds a function, with parameters of these shapes."""
+    """Adds a function, with parameters of these shapes.
+
+    It looks up torch's function when it is called: tools that patch functions would not see it
+    otherwise.
+    """
     OPERATIONS[name] = (lambda: Function(called, *map(torch.rand, weights))), make_input
 
 
@@ -304,11 +308,11 @@ function("mul_op", lambda x: x * x)
 function("torch.mul", lambda x: torch.mul(x, x))
 function("mul_bcast", lambda x: torch.mul(x, x[:, :, :1, :1]))
 function("div_op", lambda x: x / 2)
-function("F.relu", F.relu)
+function("F.relu", lambda x: F.relu(x))
 function("F.softmax", lambda x: F.softmax(x, -1))
 function("tensor.softmax", lambda x: x.softmax(-1))
-function("F.linear", F.linear, FEATURES, (8, 16))
-function("F.conv2d", F.conv2d, IMAGE, (6, 4, 3, 3))
+function("F.linear", lambda x, weight: F.linear(x, weight), FEATURES, (8, 16))
+function("F.conv2d", lambda x, weight: F.conv2d(x, weight), IMAGE, (6, 4, 3, 3))
 function("cat", lambda x: torch.cat([x, x], 1))
 function("F.adaptive_avg_pool2d", lambda x: F.adaptive_avg_pool2d(x, 1))
 layer("embedding", lambda: nn.Embedding(50, 16), lambda: torch.full((1, 7), 3))

@@ -42,6 +42,7 @@ __all__ = [
     "MATRIX_PRODUCTS",
     "attention_scores",
     "einsum_cost",
+    "is_batched_product",
     "is_padded_by_name",
     "is_vector_product",
     "projections",
@@ -122,8 +123,19 @@ def _matrix_product(layer: LayerView) -> Any:
     return inputs(layer) * layer.inputs[1][-1]
 
 
+#: Einsums that the peer knows as batched products of matrices, with the dimension of the second
+#: operand that is not in the first.
+_BATCHED_PRODUCTS = {"abc,abd->acd": 2, "abc,adc->adb": 1}
+
+
+def is_batched_product(equation: str) -> bool:
+    """Whether an einsum is one of those that the peer counts exactly."""
+    return _relabelled(equation) in _BATCHED_PRODUCTS
+
+
 def _relabelled(equation: str) -> str:
     """The equation with its letters renamed to a, b, c, ... in the order in which they appear."""
+    equation = equation.replace(" ", "")
     letters: dict[str, str] = {}
     for letter in equation:
         if letter.isalpha() and letter not in letters:
@@ -147,12 +159,10 @@ def einsum_cost(layer: LayerView) -> Any:
     Two batched products of matrices are exact. All others go through numpy's path finder, which
     prints its count of operations with four digits.
     """
-    equation = _relabelled(layer.attributes["equation"].replace(" ", ""))
+    equation = _relabelled(layer.attributes["equation"])
     shapes = layer.inputs
-    if equation == "abc,abd->acd":
-        return prod(shapes[0]) * shapes[1][-1]
-    if equation == "abc,adc->adb":
-        return prod(shapes[0]) * shapes[1][1]
+    if equation in _BATCHED_PRODUCTS:
+        return prod(shapes[0]) * shapes[1][_BATCHED_PRODUCTS[equation]]
     if any(isinstance(size, Quantity) for shape in shapes for size in shape):
         raise TypeError("the path of an einsum needs its sizes")
     return _path_cost(equation, shapes)

@@ -28,7 +28,7 @@ def _widths(advice: Advice) -> Iterator[str]:
     layers = [(layer, layer.least_memory_access) for layer in advice.layers]
     known = [(layer, least) for layer, least in layers if least is not None]
     total, least_total = sum(x.memory_access for x, _ in known), sum(least for _, least in known)
-    yield f"  {len(known)} layers: {_against(total, least_total)}"
+    yield f"  {_layers(len(known))}: {_against(total, least_total)}"
     for layer, least in sorted(known, key=lambda pair: pair[1] - pair[0].memory_access)[:_WORST]:
         if layer.memory_access > least:
             yield f"  {_label(layer)}: {_against(layer.memory_access, least)}"
@@ -42,7 +42,7 @@ def _groups(advice: Advice) -> Iterator[str]:
         yield "  no layer has groups"
         return
     total, dense_total = sum(x.memory_access for x, _ in known), sum(dense for _, dense in known)
-    yield f"  {len(known)} layers: {_against(total, dense_total)}"
+    yield f"  {_layers(len(known))}: {_against(total, dense_total)}"
     for layer, dense in sorted(known, key=lambda pair: pair[1] - pair[0].memory_access)[:_WORST]:
         yield f"  {_label(layer)}: {_against(layer.memory_access, dense)}"
 
@@ -64,7 +64,7 @@ def _element_wise(advice: Advice) -> Iterator[str]:
     share = advice.element_wise
     yield "G4 element-wise operations"
     yield (
-        f"  {share.rows:,} layers: {_percent(share.flops, share.total_flops)} of the FLOPs, "
+        f"  {_layers(share.rows)}: {_percent(share.flops, share.total_flops)} of the FLOPs, "
         f"{_percent(share.memory_access, share.total_memory_access)} of the memory access"
     )
 
@@ -111,6 +111,10 @@ def _factorisations(advice: Advice) -> Iterator[str]:
             params = measured(abs(hint.params), "params").replace("  ", " ")
             more = f"{params} more" if hint.params < 0 else params
             yield f"    as {hint.text}: {measured(hint.macs, 'MACs')}, {more}"
+
+
+def _layers(number: int) -> str:
+    return "1 layer" if number == 1 else f"{number:,} layers"
 
 
 def _label(layer: LayerAdvice) -> str:

@@ -1,0 +1,441 @@
+"""The calls of thop: ``from netledger.compat import thop``, then ``thop.profile(model, (x,))``.
+
+Figures and printed text are those of a release that is named by ``version``: "0.1.1" (the last of
+Lyken17's), "0.1.0", "0.0.31", or of its continuation by Ultralytics, "ultralytics-2.2.3" and
+"ultralytics-2.0.18". What each counts is in `netledger.conventions.thop` and
+`netledger.conventions.ultralytics_thop`.
+
+Other than there, the model is not run, nothing is left in it (thop leaves buffers and, on modules
+with several parents, hooks), and nothing is logged.
+"""
+
+from __future__ import annotations
+
+import inspect
+import numbers
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import nn
+
+from netledger.conventions import thop, ultralytics_thop
+from netledger.errors import NetledgerError
+from netledger.torch.recording import ModuleCall, Recording, TensorShape, record
+
+if TYPE_CHECKING:
+    from netledger.conventions import Rules
+    from netledger.metrics import LayerView
+
+__all__ = ["clever_format", "profile"]
+
+#: A function of a module, its inputs and its output that adds to ``module.total_ops``.
+CustomRule = Callable[[Any, Any, Any], Any]
+#: By the name of a child: its operations, its parameters, and the same of its children.
+LayerInfo = dict[str, tuple[Any, Any, Any]]
+
+LATEST = "ultralytics-2.2.3"
+
+
+class Release(NamedTuple):
+    """How one release goes about it.
+
+    Attributes:
+        rules: what one call of a layer counts.
+        hooks: the names of the hooks as they are printed, by class of torch.nn.
+        layer_info: whether `profile` takes ``ret_layer_info`` and ``report_missing``.
+        counts_root: whether the model's own operations are added to those of its children.
+    """
+
+    rules: Rules
+    hooks: Mapping[str, str]
+    layer_info: bool = True
+    counts_root: bool = True
+
+
+RELEASES: dict[str, Release] = {
+    "0.1.1": Release(thop.PER_CALL["0.1.1"], thop.HOOKS["0.1.1"]),
+    "0.1.0": Release(thop.PER_CALL["0.1.0"], thop.HOOKS["0.1.0"]),
+    "0.0.31": Release(thop.PER_CALL["0.0.31"], thop.HOOKS["0.0.31"], False, False),
+    LATEST: Release(ultralytics_thop.PER_CALL["2.2.3"], ultralytics_thop.HOOKS["2.2.3"]),
+    "ultralytics-2.0.18": Release(
+        ultralytics_thop.PER_CALL["2.0.18"], ultralytics_thop.HOOKS["2.0.18"]
+    ),
+}
+
+
+def profile(
+    model: nn.Module,
+    inputs: Sequence[Any],
+    custom_ops: Mapping[type, CustomRule] | None = None,
+    verbose: bool = True,
+    ret_layer_info: bool = False,
+    report_missing: bool = False,
+    stride: Any = None,
+    min_cells: int = 1,
+    *,
+    version: str = "0.1.1",
+) -> tuple[Any, ...]:
+    """Multiply-accumulates and parameters of a model, as ``thop.profile`` returns them.
+
+    Args:
+        model: what is counted, in evaluation mode.
+        inputs: its inputs by position; tensors may be on the meta device.
+        custom_ops: functions by class of module, called as ``rule(module, inputs, output)`` for
+            each call; they add to ``module.total_ops``. They get meta tensors, and a stand-in for
+            the module that shares its parameters.
+        verbose: whether the rule of each class is printed.
+        ret_layer_info: whether a dict of the children is returned as well: by name a tuple of
+            their operations, their parameters, and the dict of their children.
+        report_missing: whether classes without a rule are printed as well.
+        stride: extrapolation from small images, of ultralytics-2.2.3: refused, as counting the
+            images themselves takes no longer.
+        min_cells: has no meaning without `stride`.
+        version: the release to stand in for.
+
+    Returns:
+        (macs, params) or (macs, params, layer info), the numbers as floats.
+
+    Raises:
+        NetledgerError: an unknown version, or a model on which the release fails; whatever
+            `netledger.count` raises.
+    """
+    release = _release(version)
+    if stride is not None:
+        raise NetledgerError(
+            "stride extrapolates from small images: give the images themselves, without stride, "
+            "which takes no longer here"
+        )
+    if not release.layer_info and (ret_layer_info or report_missing):
+        raise NetledgerError(f"thop {version} takes no ret_layer_info and no report_missing")
+    rules = custom_ops or {}
+    recording = record(model, tuple(inputs))
+    model = recording.module
+    if verbose or report_missing:
+        _print_rules(model, rules, version, verbose and version == "0.0.31" or report_missing)
+    if version == LATEST:
+        found = _every_call(recording, rules)
+    else:
+        found = _by_place(recording, rules, version)
+    return found if ret_layer_info else found[:2]
+
+
+def clever_format(
+    nums: Any, format: str = "%.2f", *, version: str = "0.1.1"
+) -> str | tuple[str, ...]:
+    """Numbers with the letters T, G, M, K of powers of 1000, and B below them.
+
+    Args:
+        nums: a number or several.
+        format: how a number is written, in the old style of Python.
+        version: the release to stand in for: before ultralytics-2.2.3 a power itself, as 1000, and
+            a negative number keep their B.
+
+    Returns:
+        A string of one number, a tuple of strings of several.
+    """
+    _release(version)
+    several = nums if isinstance(nums, Iterable) else [nums]
+    written = [_with_letter(number, format, version == LATEST) for number in several]
+    return written[0] if len(written) == 1 else tuple(written)
+
+
+def _with_letter(number: Any, format: str, inclusive: bool) -> str:
+    for letter, scale in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("K", 1e3)):
+        if abs(number) >= scale if inclusive else number > scale:
+            return format % (number / scale) + letter
+    return format % number + "B"
+
+
+def _release(version: str) -> Release:
+    try:
+        return RELEASES[version]
+    except KeyError:
+        raise NetledgerError(
+            f"unknown version {version!r} of thop; there are {', '.join(RELEASES)}"
+        ) from None
+
+
+# -- which rule a class has -----------------------------------------------------------------------
+
+
+class Hook(NamedTuple):
+    """A rule for a class: its printed name, and the function if it is the caller's own."""
+
+    name: str
+    custom: CustomRule | None = None
+
+
+def _hook(kind: type, custom_ops: Mapping[type, CustomRule], version: str) -> Hook | None:
+    """The rule for a class: 2.2.3 looks at all that it derives from, the others at it alone."""
+    hooks = RELEASES[version].hooks
+    for candidate in kind.__mro__ if version == LATEST else (kind,):
+        if candidate in custom_ops:
+            rule = custom_ops[candidate]
+            return Hook(str(getattr(rule, "__qualname__", rule)), rule)
+        if candidate.__module__.startswith("torch.nn.modules."):
+            name = hooks.get(candidate.__name__)
+            if name is not None:
+                return Hook(name)
+    return None
+
+
+def _print_rules(
+    model: nn.Module, custom_ops: Mapping[type, CustomRule], version: str, missing: bool
+) -> None:
+    """What thop prints as it visits the modules, the children before their parent."""
+    nothing = "zero Macs" if version == LATEST else "zero Macs and zero Params"
+    for kind in dict.fromkeys(map(type, _visits(model))):
+        hook = _hook(kind, custom_ops, version)
+        if hook is None:
+            if missing:
+                warning = f"[WARN] Cannot find rule for {kind}. Treat it as {nothing}."
+                # The color ends before the line does in 0.0.31, after it in the others.
+                end = "\033[00m\n" if version == "0.0.31" else "\n\033[00m"
+                print(f"\033[91m{warning}", end=end)
+        elif hook.custom is not None:
+            print(f"[INFO] Customize rule {hook.name}() {kind}.")
+        else:
+            print(f"[INFO] Register {hook.name}() for {kind}.")
+
+
+def _visits(module: nn.Module) -> Iterable[nn.Module]:
+    """The modules as ``apply`` visits them: once for every place that they stand in."""
+    for child in module.children():
+        yield from _visits(child)
+    yield module
+
+
+# -- rules of the caller's own --------------------------------------------------------------------
+
+
+def _custom_operations(call: ModuleCall, rule: CustomRule, version: str) -> float:
+    """What a rule of the caller's adds for one call of a module."""
+    inputs, output = _call_arguments(call, version), _meta(call.output)
+    stand_in = _stand_in(call.module, version)
+    try:
+        answer = rule(stand_in, inputs, output)
+        operations = float(stand_in.total_ops)
+    except Exception as error:
+        raise NetledgerError(
+            f"the rule {rule} raised {type(error).__name__} for '{call.path}' "
+            f"({type(call.module).__name__}), which it was shown as meta tensors: {error}"
+        ) from error
+    if answer is not None and version != LATEST:
+        raise NetledgerError(
+            f"the rule {rule} returned {answer!r}, which thop would take for the output of "
+            f"'{call.path}': it should only add to total_ops"
+        )
+    return operations
+
+
+def _call_arguments(call: ModuleCall, version: str) -> tuple[Any, ...]:
+    """What a hook gets as inputs: what was given by position; in 2.2.3 all, in their order."""
+    if version == LATEST and call.kwargs:
+        try:
+            bound = inspect.signature(call.module.forward).bind(*call.args, **call.kwargs)
+        except (TypeError, ValueError):
+            return ()
+        kinds = {name: entry.kind for name, entry in bound.signature.parameters.items()}
+        given: list[Any] = []
+        for name, value in bound.arguments.items():
+            if kinds[name] is inspect.Parameter.VAR_POSITIONAL:
+                given += value
+            elif kinds[name] is not inspect.Parameter.VAR_KEYWORD:
+                given.append(value)
+        return tuple(map(_meta, given))
+    return tuple(map(_meta, call.args))
+
+
+def _meta(value: Any) -> Any:
+    """A value with meta tensors in the places of its tensors."""
+    if isinstance(value, TensorShape):
+        return torch.empty(value.shape, dtype=value.dtype, device="meta")
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*map(_meta, value))
+    if isinstance(value, list | tuple):
+        return type(value)(map(_meta, value))
+    if isinstance(value, dict):
+        return {key: _meta(entry) for key, entry in value.items()}
+    return value
+
+
+def _stand_in(module: nn.Module, version: str) -> Any:
+    """An object of the module's class with its attributes, of which `total_ops` is its own."""
+    stand_in = object.__new__(type(module))
+    state = dict(module.__dict__)
+    state["_buffers"] = dict(module._buffers)
+    state["training"] = False
+    if version == LATEST:
+        state["total_ops"] = 0
+    else:
+        for name in ("total_ops", "total_params"):
+            state.pop(name, None)
+            state["_buffers"][name] = torch.zeros(1, dtype=torch.float64)
+    object.__setattr__(stand_in, "__dict__", state)
+    return stand_in
+
+
+# -- the releases up to ultralytics-2.0.18 --------------------------------------------------------
+
+
+def _by_place(
+    recording: Recording, custom_ops: Mapping[type, CustomRule], version: str
+) -> tuple[Any, Any, LayerInfo]:
+    """(macs, params, layer info), where a module counts for every place that it stands in.
+
+    These releases put a hook on a module for each of its places, and then add its sum for each.
+    """
+    release = RELEASES[version]
+    model = recording.module
+    hooks: dict[nn.Module, int] = {}
+    for module in _visits(model):
+        if _hook(type(module), custom_ops, version) is not None:
+            hooks[module] = hooks.get(module, 0) + 1
+    operations = dict.fromkeys(hooks, 0.0)
+    params = dict.fromkeys(hooks, 0.0)
+    modules = {call.path: call.module for call in recording.calls}
+    for place, cost in recording.ledger._costs(release.rules):
+        module = modules.get(place.path)
+        if cost and module is not None and type(module) not in custom_ops:
+            operations[module] += float(hooks[module] * cost)
+    for call in recording.calls:
+        module = call.module
+        if module not in hooks:
+            continue
+        hook = _hook(type(module), custom_ops, version)
+        assert hook is not None
+        if hook.custom is not None:
+            operations[module] += hooks[module] * _custom_operations(call, hook.custom, version)
+        elif not call.args and hook.name != "zero_ops":
+            raise NetledgerError(
+                f"thop {version} fails on '{call.path}' ({type(module).__name__}), which is given "
+                "its input by name: give it by position"
+            )
+        params[module] = float(sum(weight.numel() for weight in module.parameters()))
+
+    def summed(module: nn.Module) -> tuple[Any, Any, LayerInfo]:
+        total_operations: Any = operations.get(module, 0.0) if release.counts_root else 0
+        total_params: Any = 0
+        info: LayerInfo = {}
+        for name, child in module.named_children():
+            if child in hooks and not isinstance(child, nn.Sequential | nn.ModuleList):
+                found: tuple[Any, Any, LayerInfo] = operations[child], params[child], {}
+            else:
+                found = summed(child)
+            info[name] = found
+            total_operations += found[0]
+            total_params += found[1]
+        return total_operations, total_params, info
+
+    return summed(model)
+
+
+# -- ultralytics-2.2.3 ----------------------------------------------------------------------------
+
+
+def _every_call(
+    recording: Recording, custom_ops: Mapping[type, CustomRule]
+) -> tuple[float, float, LayerInfo]:
+    """(macs, params, layer info), where every call of a module counts once."""
+    rule = RELEASES[LATEST].rules
+    model = recording.module
+    hooks = {
+        call.module: _hook(type(call.module), custom_ops, LATEST) for call in recording.calls
+    }
+    calls = _innermost_calls(recording)
+    operations: dict[nn.Module, float] = {}
+    total_of_functions = 0
+    for place, view in _views(recording):
+        call = calls[place] if place < len(calls) else None
+        if call is None:
+            continue
+        if view.origin.kind == "composite":
+            call = _call_of(view, call)
+        if ultralytics_thop.in_function(view):
+            if not any(_counts(hooks[around.module]) for around in _lineage(call)):
+                total_of_functions += rule(view)
+            continue
+        hook = hooks[call.module]
+        if hook is None or hook.custom is not None or hook.name == "zero_ops":
+            continue
+        cost = rule(view)
+        if cost:
+            _check_whole(call, view)
+            operations[call.module] = operations.get(call.module, 0.0) + float(cost)
+    for call in recording.calls:
+        hook = hooks[call.module]
+        if hook is not None and hook.custom is not None:
+            added = _custom_operations(call, hook.custom, LATEST)
+            operations[call.module] = operations.get(call.module, 0.0) + added
+    added_already: set[nn.Module] = set()
+
+    def summed(module: nn.Module) -> tuple[float, LayerInfo]:
+        total = operations.get(module, 0.0)
+        info: LayerInfo = {}
+        for name, child in module.named_children():
+            found, below = summed(child)
+            info[name] = (found, _parameters(child), below)
+            if child not in added_already:
+                added_already.add(child)
+                total += found
+        return total, info
+
+    total = float(sum(operations.values()) + total_of_functions)
+    return total, _parameters(model), summed(model)[1]
+
+
+def _parameters(module: nn.Module) -> float:
+    return float(sum(weight.numel() for weight in module.parameters()))
+
+
+def _views(recording: Recording) -> Iterable[tuple[int, LayerView]]:
+    for place in recording.ledger._places:
+        yield place.row, place.view
+
+
+def _innermost_calls(recording: Recording) -> list[ModuleCall]:
+    """The call that each row was made in."""
+    calls: list[ModuleCall] = []
+    for call in recording.calls:  # an inner call comes after the call around it
+        calls += [call] * (call.rows.stop - len(calls))
+        calls[call.rows.start : call.rows.stop] = [call] * len(call.rows)
+    return calls
+
+
+def _lineage(call: ModuleCall | None) -> Iterable[ModuleCall]:
+    """A call, and the calls around it."""
+    while call is not None:
+        yield call
+        call = call.parent
+
+
+def _call_of(view: LayerView, call: ModuleCall) -> ModuleCall:
+    """The call that a composite stands for, from that of its first part."""
+    return next(around for around in _lineage(call) if around.path == view.name)
+
+
+def _counts(hook: Hook | None) -> bool:
+    """Whether functions are left alone inside a module: its rule is there for all that it does."""
+    return hook is not None and hook.name != "zero_ops"
+
+
+def _check_whole(call: ModuleCall, view: LayerView) -> None:
+    """The rule reads inputs and output of the call: they must be those of the layer."""
+    if view.origin.kind == "composite" or view.origin.exact:
+        return
+    output = call.output[0] if isinstance(call.output, tuple) and call.output else call.output
+    if not isinstance(output, TensorShape) or output.shape != tuple(view.outputs[0]):
+        if isinstance(output, TensorShape) and _elements(output.shape) == _elements(
+            view.outputs[0]
+        ):
+            return
+        raise NetledgerError(
+            f"'{call.path}' ({type(call.module).__name__}) does more than the class of torch.nn "
+            f"that it derives from: it returns other sizes than its {view.op} makes, so that the "
+            f"figure of thop is not known; give a rule for the class in custom_ops"
+        )
+
+
+def _elements(shape: Sequence[int]) -> int:
+    return torch.Size(shape).numel()

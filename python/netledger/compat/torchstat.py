@@ -1,0 +1,274 @@
+"""torchstat 0.0.7: a table of the modules without children, and its totals.
+
+>>> from netledger.compat import torchstat
+>>> torchstat.stat(model, (3, 224, 224))
+
+The text is torchstat's, made with the pandas that is installed, and with torchstat's habits: a
+module that is called several times shows its last call; parameters of modules with children are
+left out; the row of totals shows the bytes that the last module reads and writes, where sums were
+meant. The notes on modules without a rule are printed as well.
+
+What is different: the model is not run, so that all durations are 0; nothing is left in the model
+or in its classes. Models that torchstat fails on are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from netledger.conventions.torchstat import (
+    CONVENTION,
+    FLOAT_BYTES,
+    FLOPS_MODULES,
+    MADD_MODULES,
+    MEMORY_MODULES,
+    is_one_of,
+)
+from netledger.errors import NetledgerError
+from netledger.torch._inputs import Input
+from netledger.torch.recording import ModuleCall, Recording, TensorShape, record
+
+__all__ = ["Leaf", "report", "stat"]
+
+#: Each figure with the modules it is there for, in the order in which torchstat notes the others.
+_FIGURES = {"MAdd": MADD_MODULES, "Flops": FLOPS_MODULES, "Memory": MEMORY_MODULES}
+_LARGEST_INT32 = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A module without children.
+
+    Attributes:
+        name: its path.
+        input_shape: shape of its input, without the batch; three zeros if it was not called.
+        output_shape: shape of its output, in the same way.
+        params: elements of its own parameters, 0 if it was not called.
+        memory: mebibytes of its output, as a 32-bit float.
+        madd: multiplications and additions.
+        flops: what torchstat calls Flops.
+        mem_read: bytes read.
+        mem_write: bytes written.
+    """
+
+    name: str
+    input_shape: tuple[int, ...] = (0, 0, 0)
+    output_shape: tuple[int, ...] = (0, 0, 0)
+    params: int = 0
+    memory: Any = np.float32(0)
+    madd: int = 0
+    flops: int = 0
+    mem_read: int = 0
+    mem_write: int = 0
+
+
+def stat(model: nn.Module, input_size: Sequence[int], query_granularity: int = 1) -> None:
+    """Print what ``torchstat.stat`` prints. Needs pandas.
+
+    Args:
+        model: the model.
+        input_size: channels, height and width of the input.
+        query_granularity: 1, the only one that torchstat does not fail on.
+
+    Raises:
+        NetledgerError: torchstat fails on this model or input, or there is no pandas.
+    """
+    if query_granularity != 1:
+        raise NetledgerError(
+            f"torchstat fails with query_granularity={query_granularity}: it adds up the bytes of "
+            "modules without children only"
+        )
+    leaves, notes = _leaves(model, input_size)
+    for note in notes:
+        print(note)
+    print(_text(leaves))
+
+
+def report(model: nn.Module, input_size: Sequence[int]) -> tuple[Leaf, ...]:
+    """The rows of the table that `stat` prints, with the same arguments. Needs no pandas."""
+    return _leaves(model, input_size)[0]
+
+
+def _leaves(model: nn.Module, input_size: Sequence[int]) -> tuple[tuple[Leaf, ...], list[str]]:
+    """The rows, and the notes on what has no rule."""
+    if not isinstance(input_size, tuple | list) or len(input_size) != 3:
+        raise NetledgerError(
+            f"torchstat takes channels, height and width of one input, got {input_size!r}"
+        )
+    recording = record(model, (([Input((1, *input_size), torch.float32)], {}),))
+    seen = _seen(recording)
+    last = {id(call.module): call for call in seen}
+    notes = [
+        f"[{figure}]: {type(call.module).__name__} is not supported!"
+        for call in seen
+        for figure, modules in _FIGURES.items()
+        if not is_one_of(type(call.module), modules)
+    ]
+    costs = {
+        metric: _by_path(recording, metric) for metric in ("madd", "flops", "mem_read", "mem_write")
+    }
+    leaves = []
+    for path, module in model.named_modules():
+        if not _is_leaf(module):
+            continue
+        call = last.get(id(module))
+        leaves.append(Leaf(path) if call is None else _leaf(path, call, costs))
+    return tuple(leaves), notes
+
+
+def _is_leaf(module: nn.Module) -> bool:
+    return next(module.children(), None) is None
+
+
+def _seen(recording: Recording) -> list[ModuleCall]:
+    """The calls that torchstat sees, in the order in which they return.
+
+    It replaces ``__call__`` in the classes of the modules without children, and so sees calls of
+    all modules of these classes; it fails on classes that derive from one of them.
+    """
+    patched: list[type] = []
+    for module in recording.module.modules():
+        kind = type(module)
+        if _is_leaf(module) and kind not in patched:
+            for base in patched:
+                if issubclass(kind, base):
+                    raise NetledgerError(
+                        f"torchstat fails on a model with both {base.__name__} and "
+                        f"{kind.__name__}, which derives from it; use netledger.count"
+                    )
+            patched.append(kind)
+    seen = []
+    for call in recording.finished:
+        kind = type(call.module)
+        if not issubclass(kind, tuple(patched)):
+            continue
+        if kind not in patched:
+            raise _refusal(call, "derives from a class that has no modules below it elsewhere")
+        if not call.args or not isinstance(call.args[0], TensorShape):
+            raise _refusal(call, "is not given a tensor by position")
+        if not isinstance(call.output, TensorShape):
+            raise _refusal(call, "returns something that is no tensor")
+        seen.append(call)
+    return seen
+
+
+def _refusal(call: ModuleCall, reason: str) -> NetledgerError:
+    return NetledgerError(
+        f"torchstat fails on '{call.path}' ({type(call.module).__name__}), which {reason}; use "
+        "netledger.count"
+    )
+
+
+def _by_path(recording: Recording, metric: str) -> dict[str, Any]:
+    """A metric of every module, by its path."""
+    rule = CONVENTION.rule(metric)
+    assert callable(rule)
+    costs: dict[str, Any] = {}
+    for place, cost in recording.ledger._costs(rule):
+        costs[place.path] = costs.get(place.path, 0) + cost
+    return costs
+
+
+def _leaf(path: str, call: ModuleCall, costs: dict[str, dict[str, Any]]) -> Leaf:
+    given, made = call.args[0], call.output
+    held = [parameter for parameter in call.module._parameters.values() if parameter is not None]
+    elements = torch.Size(made.shape[1:]).numel()
+    read = costs["mem_read"].get(call.path, 0)
+    frozen = sum(parameter.numel() for parameter in held if not parameter.requires_grad)
+    return Leaf(
+        path,
+        given.shape[1:],
+        made.shape[1:],
+        sum(parameter.numel() for parameter in held),
+        np.float32(elements * FLOAT_BYTES / 1024**2),
+        costs["madd"].get(call.path, 0),
+        costs["flops"].get(call.path, 0),
+        _int32(read, given.dtype),
+        _int32(costs["mem_write"].get(call.path, 0), given.dtype),
+    )
+
+
+def _int32(cost: int, dtype: torch.dtype) -> int:
+    """Bytes as torchstat holds them: elements of the input's size, in 32 bits."""
+    elements = cost // FLOAT_BYTES
+    if elements > _LARGEST_INT32:
+        raise NetledgerError(
+            f"torchstat fails on {elements:,} elements read or written: it counts in 32 bits"
+        )
+    return int(np.array([elements], dtype=np.int32)[0] * np.int32(dtype.itemsize))
+
+
+# -- text ------------------------------------------------------------------------------------------
+
+
+def _text(leaves: Sequence[Leaf]) -> str:
+    """The table and the totals. pandas decides what a number looks like, so it makes the table."""
+    try:
+        import pandas
+    except ImportError as error:
+        raise NetledgerError("torchstat.stat prints with pandas: pip install pandas") from error
+    table = pandas.DataFrame([_cells(leaf) for leaf in leaves])
+    table["duration[%]"] = 0.0
+    table["MemR+W(B)"] = table["MemRead(B)"] + table["MemWrite(B)"]
+    sums = {column: table[column].sum() for column in table.columns[3:]}
+    last = leaves[-1]
+    total = pandas.Series(
+        # torchstat's mistake: bytes of the last module.
+        {**sums, "MemRead(B)": last.mem_read, "MemWrite(B)": last.mem_write},
+        name="total",
+    )
+    table = pandas.concat([table, total.to_frame().T.infer_objects()]).fillna(" ")
+    table["memory(MB)"] = table["memory(MB)"].map("{:.2f}".format)
+    table["duration[%]"] = table["duration[%]"].map("{:.2%}".format)
+    for column in ("MAdd", "Flops"):
+        table[column] = table[column].map("{:,}".format)
+    with pandas.option_context(
+        "display.width", 1000, "display.max_rows", 10000, "display.max_columns", 10000
+    ):
+        text = str(table)
+    width = len(text.split("\n")[0])
+    return "\n".join(
+        [
+            text,
+            "=" * width,
+            f"Total params: {sums['params']:,}",
+            "-" * width,
+            f"Total memory: {sums['memory(MB)']:.2f}MB",
+            f"Total MAdd: {_rounded(sums['MAdd'], 1000.0)}MAdd",
+            f"Total Flops: {_rounded(sums['Flops'], 1000.0)}Flops",
+            f"Total MemR+W: {_rounded(sums['MemR+W(B)'], 1024.0)}B",
+            "",
+        ]
+    )
+
+
+def _cells(leaf: Leaf) -> dict[str, Any]:
+    return {
+        "module name": leaf.name,
+        "input shape": _sizes(leaf.input_shape),
+        "output shape": _sizes(leaf.output_shape),
+        "params": leaf.params,
+        "memory(MB)": leaf.memory,
+        "MAdd": leaf.madd,
+        "Flops": leaf.flops,
+        "MemRead(B)": leaf.mem_read,
+        "MemWrite(B)": leaf.mem_write,
+    }
+
+
+def _sizes(shape: Sequence[int]) -> str:
+    return " ".join(f"{size:>3d}" for size in shape)
+
+
+def _rounded(value: Any, step: float) -> str:
+    """A number in thousands, millions and so on, or as it is."""
+    for power, unit in ((4, "T"), (3, "G"), (2, "M"), (1, "K")):
+        if value // step**power > 0:
+            return f"{round(value / step**power, 2)}{unit}"
+    return str(value)
