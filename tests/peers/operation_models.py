@@ -255,9 +255,7 @@ function("mean_dims", lambda x: x.mean((2, 3)))
 for mode in ("nearest", "bilinear", "bicubic"):
     layer(f"upsample_{mode}", lambda mode=mode: nn.Upsample(scale_factor=2, mode=mode))
     layer(f"upsample_size_{mode}", lambda mode=mode: nn.Upsample(size=(20, 24), mode=mode))
-function(
-    "F.interpolate_bilinear_size", lambda x: F.interpolate(x, size=(20, 24), mode="bilinear")
-)
+function("F.interpolate_bilinear_size", lambda x: F.interpolate(x, size=(20, 24), mode="bilinear"))
 function("F.interpolate_nearest_scale", lambda x: F.interpolate(x, scale_factor=2))
 
 layer("pixelshuffle", lambda: nn.PixelShuffle(2))
@@ -329,6 +327,4 @@ model(
     lambda: nn.Sequential(nn.Conv2d(4, 6, 3, stride=2, padding=1), nn.ReLU()),
     IMAGE,
 )
-layer(
-    "encoder_layer", lambda: nn.TransformerEncoderLayer(32, 4, 64, batch_first=True), TOKENS
-)
+layer("encoder_layer", lambda: nn.TransformerEncoderLayer(32, 4, 64, batch_first=True), TOKENS)

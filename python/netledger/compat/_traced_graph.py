@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from netledger._views import Place
 from netledger.compat._fused import fused_calls
 from netledger.conventions.fvcore import MATRIX_PRODUCTS, is_padded_by_name, is_vector_product
+from netledger.conventions.torchprofile import products_of_sizes
 from netledger.metrics import LayerView
 from netledger.torch.recording import Recording
 
@@ -48,7 +49,6 @@ _SEVERAL: dict[str, dict[str, int]] = {
     "local_response_norm": {"add": 1, "avg_pool3d": 1, "div": 1, "mul": 2, "pad": 1, "pow": 1},
     "softmin": {"neg": 1, "softmax": 1},
     "tanhshrink": {"sub": 1, "tanh": 1},
-    "multi_head_attention": {"div": 1, "mul": 4},
     **{
         f"lp_pool{spatial}d": {
             f"avg_pool{spatial}d": 1,
@@ -109,8 +109,9 @@ def traced_operations(recording: Recording, *, hooked: bool) -> list[TracedOpera
                 operations.append(TracedOperation(at, "", {f"aten::{name}": 1}, False))
             continue
         if view.origin.kind == "composite":
-            beside = _SEVERAL.get(view.op, {}) if view.op == "multi_head_attention" else {}
-            operations.append(TracedOperation(place, "", _aten(beside)))
+            if view.op == "multi_head_attention":
+                beside = {"aten::mul": products_of_sizes(view), "aten::div": 1}
+                operations.append(TracedOperation(place, "", beside))
         elif alive[place.row]:
             operations.append(_operation(place, rows[place.row].inplace))
     return operations
@@ -124,7 +125,9 @@ def _operation(place: Place, inplace: bool) -> TracedOperation:
         return TracedOperation(place, "", _aten(_SEVERAL[view.op]))
     if view.op == "uncalled":
         return TracedOperation(place, "", {})
-    return TracedOperation(place, f"aten::{_name(view)}{'_' if inplace else ''}", {})
+    sizes = products_of_sizes(view)
+    beside = {"aten::mul": sizes} if sizes else {}
+    return TracedOperation(place, f"aten::{_name(view)}{'_' if inplace else ''}", beside)
 
 
 def _aten(times: dict[str, int]) -> dict[str, int]:
@@ -176,7 +179,7 @@ def _alive(recording: Recording) -> list[bool]:
     What writes to a tensor in place is, as other names of that tensor may be read.
     """
     engine: Any = recording.ledger._engine
-    needed = set(engine.outputs())
+    needed = set(engine.outputs)
     alive = [False] * len(engine)
     for index in reversed(range(len(engine))):
         node = engine.node(index)

@@ -12,14 +12,16 @@ with several parents, hooks), and nothing is logged.
 from __future__ import annotations
 
 import inspect
-import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import nn
 
 from netledger.conventions import thop, ultralytics_thop
+from netledger.conventions.sizes import CONVOLUTIONS, TRANSPOSED
 from netledger.errors import NetledgerError
 from netledger.torch.recording import ModuleCall, Recording, TensorShape, record
 
@@ -112,7 +114,7 @@ def profile(
     recording = record(model, tuple(inputs))
     model = recording.module
     if verbose or report_missing:
-        _print_rules(model, rules, version, verbose and version == "0.0.31" or report_missing)
+        _print_rules(model, rules, version, report_missing or version == "0.0.31")
     if version == LATEST:
         found = _every_call(recording, rules)
     else:
@@ -211,7 +213,9 @@ def _visits(module: nn.Module) -> Iterable[nn.Module]:
 
 def _custom_operations(call: ModuleCall, rule: CustomRule, version: str) -> float:
     """What a rule of the caller's adds for one call of a module."""
-    inputs, output = _call_arguments(call, version), _meta(call.output)
+    # Other releases than the latest see nothing of what is given by name.
+    given = _arguments_in_order(call) if version == LATEST else call.args
+    inputs, output = tuple(map(_meta, given)), _meta(call.output)
     stand_in = _stand_in(call.module, version)
     try:
         answer = rule(stand_in, inputs, output)
@@ -229,22 +233,22 @@ def _custom_operations(call: ModuleCall, rule: CustomRule, version: str) -> floa
     return operations
 
 
-def _call_arguments(call: ModuleCall, version: str) -> tuple[Any, ...]:
-    """What a hook gets as inputs: what was given by position; in 2.2.3 all, in their order."""
-    if version == LATEST and call.kwargs:
-        try:
-            bound = inspect.signature(call.module.forward).bind(*call.args, **call.kwargs)
-        except (TypeError, ValueError):
-            return ()
-        kinds = {name: entry.kind for name, entry in bound.signature.parameters.items()}
-        given: list[Any] = []
-        for name, value in bound.arguments.items():
-            if kinds[name] is inspect.Parameter.VAR_POSITIONAL:
-                given += value
-            elif kinds[name] is not inspect.Parameter.VAR_KEYWORD:
-                given.append(value)
-        return tuple(map(_meta, given))
-    return tuple(map(_meta, call.args))
+def _arguments_in_order(call: ModuleCall) -> tuple[Any, ...]:
+    """What a call was given, also by name, in the order of the parameters of its forward."""
+    if not call.kwargs:
+        return call.args
+    try:
+        bound = inspect.signature(call.module.forward).bind(*call.args, **call.kwargs)
+    except (TypeError, ValueError):
+        return ()
+    kinds = {name: entry.kind for name, entry in bound.signature.parameters.items()}
+    given: list[Any] = []
+    for name, value in bound.arguments.items():
+        if kinds[name] is inspect.Parameter.VAR_POSITIONAL:
+            given += value
+        elif kinds[name] is not inspect.Parameter.VAR_KEYWORD:
+            given.append(value)
+    return tuple(given)
 
 
 def _meta(value: Any) -> Any:
@@ -297,7 +301,8 @@ def _by_place(
     modules = {call.path: call.module for call in recording.calls}
     for place, cost in recording.ledger._costs(release.rules):
         module = modules.get(place.path)
-        if cost and module is not None and type(module) not in custom_ops:
+        # A module that is no child of another, as in a list of Python's, is not visited.
+        if cost and module in hooks and type(module) not in custom_ops:
             operations[module] += float(hooks[module] * cost)
     for call in recording.calls:
         module = call.module
@@ -340,34 +345,41 @@ def _every_call(
     """(macs, params, layer info), where every call of a module counts once."""
     rule = RELEASES[LATEST].rules
     model = recording.module
-    hooks = {
-        call.module: _hook(type(call.module), custom_ops, LATEST) for call in recording.calls
-    }
+    hooks = {module: _hook(type(module), custom_ops, LATEST) for module in model.modules()}
     calls = _innermost_calls(recording)
     operations: dict[nn.Module, float] = {}
-    total_of_functions = 0
-    for place, view in _views(recording):
-        call = calls[place] if place < len(calls) else None
-        if call is None:
+    of_functions = 0
+    counted: set[ModuleCall] = set()
+    for place in recording.ledger._places:
+        if place.row >= len(calls):  # what no call has read
             continue
+        call, view = calls[place.row], place.view
         if view.origin.kind == "composite":
-            call = _call_of(view, call)
-        if ultralytics_thop.in_function(view):
-            if not any(_counts(hooks[around.module]) for around in _lineage(call)):
-                total_of_functions += rule(view)
+            call = next(around for around in _lineage(call) if around.path == place.path)
+            view = _in_order(view, call)
+        if ultralytics_thop.in_function(view) or call.module not in hooks:
+            if not any(_counts(hooks.get(around.module)) for around in _lineage(call)):
+                of_functions += _of_function(view, call.module in hooks)
             continue
         hook = hooks[call.module]
-        if hook is None or hook.custom is not None or hook.name == "zero_ops":
+        if hook is None or hook.custom is not None or not (cost := rule(view)):
             continue
-        cost = rule(view)
-        if cost:
-            _check_whole(call, view)
-            operations[call.module] = operations.get(call.module, 0.0) + float(cost)
+        _check_whole(call, view, call in counted)
+        counted.add(call)
+        operations[call.module] = operations.get(call.module, 0.0) + float(cost)
     for call in recording.calls:
-        hook = hooks[call.module]
-        if hook is not None and hook.custom is not None:
+        hook = hooks.get(call.module)
+        if hook is None:
+            continue
+        if hook.custom is not None:
             added = _custom_operations(call, hook.custom, LATEST)
             operations[call.module] = operations.get(call.module, 0.0) + added
+        elif hook.name == "count_multihead_attention" and call not in counted:
+            raise NetledgerError(
+                f"'{call.path}' ({type(call.module).__name__}) derives from "
+                "nn.MultiheadAttention, and what it costs as a whole is not known: give a rule "
+                "for the class in custom_ops"
+            )
     added_already: set[nn.Module] = set()
 
     def summed(module: nn.Module) -> tuple[float, LayerInfo]:
@@ -381,17 +393,12 @@ def _every_call(
                 total += found
         return total, info
 
-    total = float(sum(operations.values()) + total_of_functions)
+    total = float(sum(operations.values()) + of_functions)
     return total, _parameters(model), summed(model)[1]
 
 
 def _parameters(module: nn.Module) -> float:
     return float(sum(weight.numel() for weight in module.parameters()))
-
-
-def _views(recording: Recording) -> Iterable[tuple[int, LayerView]]:
-    for place in recording.ledger._places:
-        yield place.row, place.view
 
 
 def _innermost_calls(recording: Recording) -> list[ModuleCall]:
@@ -410,32 +417,54 @@ def _lineage(call: ModuleCall | None) -> Iterable[ModuleCall]:
         call = call.parent
 
 
-def _call_of(view: LayerView, call: ModuleCall) -> ModuleCall:
-    """The call that a composite stands for, from that of its first part."""
-    return next(around for around in _lineage(call) if around.path == view.name)
-
-
 def _counts(hook: Hook | None) -> bool:
     """Whether functions are left alone inside a module: its rule is there for all that it does."""
-    return hook is not None and hook.name != "zero_ops"
+    return hook is not None and (hook.custom is not None or hook.name != "zero_ops")
 
 
-def _check_whole(call: ModuleCall, view: LayerView) -> None:
-    """The rule reads inputs and output of the call: they must be those of the layer."""
+def _of_function(view: LayerView, is_hooked: bool) -> Any:
+    """What a function counts, also that of a module which the model does not know as its own."""
+    if is_hooked:
+        return RELEASES[LATEST].rules(view)
+    return view.macs if view.origin.function in ultralytics_thop.PRODUCT_FUNCTIONS else 0
+
+
+def _in_order(view: LayerView, call: ModuleCall) -> LayerView:
+    """An attention with query, key and value in this order, however they were given."""
+    if not call.kwargs or view.op != "multi_head_attention":
+        return view
+    given = _arguments_in_order(call)
+    shapes = tuple(value.shape for value in given[:3] if isinstance(value, TensorShape))
+    return replace(view, inputs=shapes)
+
+
+_BY_ELEMENTS = frozenset(("batch_norm", "instance_norm", "layer_norm", "group_norm", "rms_norm"))
+
+
+def _check_whole(call: ModuleCall, view: LayerView, again: bool) -> None:
+    """A rule reads what a call was given and returned: those must be the layer's own sizes.
+
+    They are in torch's own classes. One that derives from them may permute the input of a norm, or
+    pad that of a convolution, of which only the channels matter.
+    """
     if view.origin.kind == "composite" or view.origin.exact:
         return
-    output = call.output[0] if isinstance(call.output, tuple) and call.output else call.output
-    if not isinstance(output, TensorShape) or output.shape != tuple(view.outputs[0]):
-        if isinstance(output, TensorShape) and _elements(output.shape) == _elements(
-            view.outputs[0]
-        ):
+    given = _arguments_in_order(call)
+    read = given[0] if given else None
+    made = call.output[0] if isinstance(call.output, tuple) and call.output else call.output
+    if isinstance(read, TensorShape) and isinstance(made, TensorShape) and not again:
+        if view.op in _BY_ELEMENTS:
+            same = read.elements == prod(view.inputs[0])
+        elif view.op == "linear" or view.op in CONVOLUTIONS + TRANSPOSED:
+            same = made.shape == view.outputs[0] and len(read.shape) == len(view.inputs[0])
+            if view.op in TRANSPOSED:
+                same = same and read.shape == view.inputs[0]
+        else:
+            same = (read.shape, made.shape) == (view.inputs[0], view.outputs[0])
+        if same:
             return
-        raise NetledgerError(
-            f"'{call.path}' ({type(call.module).__name__}) does more than the class of torch.nn "
-            f"that it derives from: it returns other sizes than its {view.op} makes, so that the "
-            f"figure of thop is not known; give a rule for the class in custom_ops"
-        )
-
-
-def _elements(shape: Sequence[int]) -> int:
-    return torch.Size(shape).numel()
+    raise NetledgerError(
+        f"'{call.path}' ({type(call.module).__name__}) does other things than the class of "
+        f"torch.nn that it derives from, so that what thop counts for it is not known: give a "
+        "rule for the class in custom_ops"
+    )

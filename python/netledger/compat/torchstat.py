@@ -15,8 +15,8 @@ or in its classes. Models that torchstat fails on are refused.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -33,6 +33,9 @@ from netledger.conventions.torchstat import (
 from netledger.errors import NetledgerError
 from netledger.torch._inputs import Input
 from netledger.torch.recording import ModuleCall, Recording, TensorShape, record
+
+if TYPE_CHECKING:
+    from netledger.metrics import LayerView
 
 __all__ = ["Leaf", "report", "stat"]
 
@@ -110,15 +113,16 @@ def _leaves(model: nn.Module, input_size: Sequence[int]) -> tuple[tuple[Leaf, ..
         for figure, modules in _FIGURES.items()
         if not is_one_of(type(call.module), modules)
     ]
-    costs = {
-        metric: _by_path(recording, metric) for metric in ("madd", "flops", "mem_read", "mem_write")
+    views = {
+        place.row: place.view
+        for place in recording.ledger._places
+        if place.view.origin.kind == "module"
     }
     leaves = []
     for path, module in model.named_modules():
-        if not _is_leaf(module):
-            continue
-        call = last.get(id(module))
-        leaves.append(Leaf(path) if call is None else _leaf(path, call, costs))
+        if _is_leaf(module):
+            call = last.get(id(module))
+            leaves.append(Leaf(path) if call is None else _leaf(path, call, views))
     return tuple(leaves), notes
 
 
@@ -165,43 +169,60 @@ def _refusal(call: ModuleCall, reason: str) -> NetledgerError:
     )
 
 
-def _by_path(recording: Recording, metric: str) -> dict[str, Any]:
-    """A metric of every module, by its path."""
-    rule = CONVENTION.rule(metric)
-    assert callable(rule)
-    costs: dict[str, Any] = {}
-    for place, cost in recording.ledger._costs(rule):
-        costs[place.path] = costs.get(place.path, 0) + cost
-    return costs
-
-
-def _leaf(path: str, call: ModuleCall, costs: dict[str, dict[str, Any]]) -> Leaf:
-    given, made = call.args[0], call.output
+def _leaf(path: str, call: ModuleCall, views: dict[int, LayerView]) -> Leaf:
     held = [parameter for parameter in call.module._parameters.values() if parameter is not None]
-    elements = torch.Size(made.shape[1:]).numel()
-    read = costs["mem_read"].get(call.path, 0)
-    frozen = sum(parameter.numel() for parameter in held if not parameter.requires_grad)
+    elements = torch.Size(call.output.shape[1:]).numel()
+    costs = dict.fromkeys(("madd", "flops", "mem_read", "mem_write"), 0)
+    if any(is_one_of(type(call.module), modules) for modules in _FIGURES.values()):
+        view = _view(call, views)
+        for metric in costs:
+            rule = CONVENTION.rule(metric)
+            assert callable(rule)
+            costs[metric] = rule(view)
+    itemsize = call.args[0].dtype.itemsize
     return Leaf(
         path,
-        given.shape[1:],
-        made.shape[1:],
+        call.args[0].shape[1:],
+        call.output.shape[1:],
         sum(parameter.numel() for parameter in held),
         np.float32(elements * FLOAT_BYTES / 1024**2),
-        costs["madd"].get(call.path, 0),
-        costs["flops"].get(call.path, 0),
-        _int32(read, given.dtype),
-        _int32(costs["mem_write"].get(call.path, 0), given.dtype),
+        costs["madd"],
+        costs["flops"],
+        _int32(costs["mem_read"], itemsize),
+        _int32(costs["mem_write"], itemsize),
     )
 
 
-def _int32(cost: int, dtype: torch.dtype) -> int:
+def _view(call: ModuleCall, views: dict[int, LayerView]) -> LayerView:
+    """The layer that a module is, with the tensors and the weights of the module.
+
+    A class that derives from one of torch.nn may do more than its layer: pad its input, or hold
+    weights of its own.
+    """
+    found = [views[row] for row in call.rows if row in views]
+    if len(found) != 1:
+        raise NetledgerError(
+            f"'{call.path}' ({type(call.module).__name__}) is no single layer of the kind that "
+            "torchstat takes it for; use netledger.count"
+        )
+    trained = sum(p.numel() for p in call.module.parameters() if p.requires_grad)
+    return replace(
+        found[0],
+        inputs=tuple(given.shape for given in call.args if isinstance(given, TensorShape)),
+        outputs=(call.output.shape,),
+        params=found[0].held_params,
+        trainable_params=trained,
+    )
+
+
+def _int32(cost: int, itemsize: int) -> int:
     """Bytes as torchstat holds them: elements of the input's size, in 32 bits."""
     elements = cost // FLOAT_BYTES
     if elements > _LARGEST_INT32:
         raise NetledgerError(
             f"torchstat fails on {elements:,} elements read or written: it counts in 32 bits"
         )
-    return int(np.array([elements], dtype=np.int32)[0] * np.int32(dtype.itemsize))
+    return int(np.array([elements], dtype=np.int32)[0] * np.int32(itemsize))
 
 
 # -- text ------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ COUNTS: dict[str, Rules] = profiler_rules(
     tables(
         ("torch.matmul", "Tensor.matmul"),
         Term("1 per position of the output if given its size, else 1 per input", _interpolated),
-        sees_attention=False,
+        is_deepspeed=False,
     )
 )
 

@@ -208,22 +208,24 @@ def _interpolate_terms(term: Term) -> dict[str, Term | Mapping[str, Term]]:
     }
 
 
-def tables(products: tuple[str, ...], interpolated: Term, *, sees_attention: bool) -> Tables:
+def tables(products: tuple[str, ...], interpolated: Term, *, is_deepspeed: bool) -> Tables:
     """The terms of a profiler of this kind.
 
     Args:
         products: the functions that are products of matrices for it.
         interpolated: the term of an interpolation.
-        sees_attention: whether it counts fused attention.
+        is_deepspeed: whether it counts fused attention, ``einops.einsum`` besides the
+            ``torch.einsum`` in it, and, of networks built layer by layer, ``x @ y``.
     """
     each = per_input(1)
     elementwise = Term("1 per element of the result, its sizes aligned from the left", left_aligned)
     matrix = Term("1 per element of the matrix that is added", _added)
     added = dict.fromkeys(("add", "add_scaled"), elementwise)
+    einsum = Term("the operations that numpy prints for the best order", _einsum)
     sums = ("torch.addmm", "torch.baddbmm", "Tensor.addmm")
     softmax = Term("1 per score, if weights are returned", _softmax_of_weights)
-    attention_macs = _visible_macs if sees_attention else _visible_projections
-    seen = "attention and projections" if sees_attention else "the projections"
+    attention_macs = _visible_macs if is_deepspeed else _visible_projections
+    seen = "attention and projections" if is_deepspeed else "the projections"
     flops: dict[str, Term | Mapping[str, Term]] = {
         "F.linear": {"linear": _doubled(_linear_macs)},
         **{
@@ -272,9 +274,12 @@ def tables(products: tuple[str, ...], interpolated: Term, *, sees_attention: boo
         },
         **{f"{home}.mul": {"mul": elementwise} for home in ("torch", "Tensor")},
         **{f"{home}.add": added for home in ("torch", "Tensor")},
-        "torch.einsum": {
-            "einsum": Term("the operations that numpy prints for the best order", _einsum)
-        },
+        "torch.einsum": {"einsum": einsum},
+        **(
+            {"einops.einsum": {"einsum": Term(f"twice {einsum.text}", lambda x: 2 * _einsum(x))}}
+            if is_deepspeed
+            else {"einops.einsum": {"einsum": einsum}}
+        ),
         "F.multi_head_attention_forward": {
             "multi_head_attention": Term(
                 f"2 per multiply-accumulate of {seen}, and {softmax.text}",
@@ -301,7 +306,7 @@ def tables(products: tuple[str, ...], interpolated: Term, *, sees_attention: boo
             "multi_head_attention": Term(f"multiply-accumulates of {seen}", attention_macs)
         },
     }
-    if sees_attention:
+    if is_deepspeed:
         attention = "scaled_dot_product_attention"
         flops[f"F.{attention}"] = {attention: _doubled(_attention)}
         macs[f"F.{attention}"] = {attention: Term(_PRODUCTS, _attention)}
@@ -339,6 +344,10 @@ def _rules(functions: Functions, recurrent_term: Term) -> Rules:
         if layer.op in RECURRENT:
             # The only modules that have hooks.
             return term if layer.origin.kind == "module" and layer.origin.exact else NOTHING
+        if layer.op == "matmul" and layer.origin.module_class is None:
+            # Built layer by layer, it is the operator: x @ y.
+            found = functions.get("Tensor.__matmul__", NOTHING)
+            return found if isinstance(found, Term) else found["matmul"]
         return term_of_function(functions, layer)
 
     return Rules({RECURRENT: recurrent_term}, adapted=adapted)
@@ -371,7 +380,7 @@ _TABLES = tables(
         *(f"{home}.{name}" for home in ("torch", "Tensor") for name in ("matmul", "mm", "bmm")),
     ),
     _INTERPOLATED,
-    sees_attention=True,
+    is_deepspeed=True,
 )
 
 

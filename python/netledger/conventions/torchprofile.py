@@ -30,7 +30,7 @@ from netledger.quantity import where
 if TYPE_CHECKING:
     from netledger.metrics import LayerView
 
-__all__ = ["CONVENTION"]
+__all__ = ["CONVENTION", "MACS", "products_of_sizes"]
 
 _POOLS = tuple(
     f"{kind}{spatial}d" for kind in ("avg_pool", "adaptive_avg_pool") for spatial in (1, 2, 3)
@@ -41,6 +41,9 @@ _NOT_KNOWN = frozenset(("torch.mm", "Tensor.mm"))
 #: Products of sizes in the forward of ``nn.MultiheadAttention``: those that reshape queries, keys,
 #: values and the outcome.
 _PRODUCTS_OF_SIZES = 4
+
+#: Classes whose own forward multiplies sizes where it reshapes, by module and name.
+_RESHAPES = {("torchvision.models.vision_transformer", "VisionTransformer"): 1}
 
 
 def _convolution(layer: LayerView) -> Any:
@@ -126,16 +129,23 @@ def _sampled(layer: LayerView) -> Any:
     return {"bilinear": 4, "nearest": 0, "bicubic": 16}[layer.attributes["mode"]] * outputs(layer)
 
 
+def products_of_sizes(layer: LayerView) -> int:
+    """How many ``aten::mul`` of two sizes a layer stands for, as far as that is known."""
+    if layer.op == "multi_head_attention":
+        return _PRODUCTS_OF_SIZES + (1 if layer.attributes["add_zero_attn"] else 0)
+    made_by = layer.origin.module_class
+    if layer.op == "reshape" and made_by is not None:
+        return _RESHAPES.get((made_by.__module__, made_by.__name__), 0)
+    return 0
+
+
 def _multi_head_attention(layer: LayerView) -> Any:
     """With `need_weights` the queries are multiplied by a scale, one product per element."""
-    sizes = _PRODUCTS_OF_SIZES + (1 if layer.attributes["add_zero_attn"] else 0)
-    if layer.origin.kind == "composite":
-        return sizes
     scaled = outputs(layer) if layer.attributes["need_weights"] else 0
-    return products(layer) + scaled + sizes
+    return products(layer) + scaled + products_of_sizes(layer)
 
 
-_SIZES_ONLY = Term(f"{_PRODUCTS_OF_SIZES} products of sizes", _multi_head_attention)
+_SIZES_ONLY = Term("1 per product of sizes", products_of_sizes)
 _BILINEAR = per_output(4)
 
 
@@ -182,6 +192,7 @@ MACS = Rules(
         ("mul", "mean", "leaky_relu", *_POOLS): per_output(1),
         (*_LP_POOLS, "local_response_norm"): per_output(3),
         "interpolate": ("4 per output element of an image, bilinear only", outputs),
+        "reshape": ("1 per product of sizes, where that is known", products_of_sizes),
         "grid_sample": ("4 per output element, 0 (nearest) or 16 (bicubic)", _sampled),
     },
     adapted=_as_traced,

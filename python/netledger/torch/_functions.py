@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -53,17 +54,22 @@ _NAMES: dict[str, tuple[Any, list[str]]] = {
     ),
     "torch": (
         torch,
-        ["matmul", "mm", "bmm", "addmm", "baddbmm", "mul", "add", "einsum"],
+        ["matmul", "mm", "bmm", "addmm", "baddbmm", "addbmm", "addmv", "mul", "add", "einsum"],
     ),
     "Tensor": (
         torch.Tensor,
-        ["matmul", "mm", "bmm", "addmm", "baddbmm", "mul", "add", "__matmul__"],
+        ["matmul", "mm", "bmm", "addmm", "baddbmm", "addbmm", "addmv", "mul", "add", "__matmul__"],
     ),
 }
+
+#: Functions that call others of these; their own name stands for both.
+_OUTER = frozenset({"F.interpolate", "F.upsample", "einops.einsum"})
 
 
 def _noted(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     """A function that tells the trace of its thread what was called."""
+
+    outer = name in _OUTER
 
     @functools.wraps(original)
     def noted(*args: Any, **kwargs: Any) -> Any:
@@ -78,7 +84,7 @@ def _noted(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
             functions = trace.functions
             call = None
             for row in range(first, end):
-                if row not in functions:
+                if outer or row not in functions:
                     if call is None:
                         call = FunctionCall(name, _numbers(args, kwargs))
                     functions[row] = call
@@ -113,10 +119,19 @@ def _wrappers() -> list[tuple[Any, str, Any, Any]]:
     return found
 
 
+@functools.cache
+def _einops_wrapper(einops: Any) -> tuple[Any, str, Any, Any]:
+    """The same of ``einops.einsum``, which calls ``torch.einsum``."""
+    return einops, "einsum", _noted("einops.einsum", einops.einsum), einops.einsum
+
+
 @contextmanager
 def noted_functions() -> Iterator[None]:
     """Puts the wrappers in place of the functions inside a ``with`` block."""
     wrappers = _wrappers()
+    einops = sys.modules.get("einops")
+    if hasattr(einops, "einsum"):
+        wrappers = [*wrappers, _einops_wrapper(einops)]
     replaced = []
     try:
         for home, name, wrapper, own in wrappers:
