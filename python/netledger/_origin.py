@@ -7,9 +7,17 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
 
-from netledger._torch_names import FUNCTION_OF_OP, MODULES_OF_OP
+from netledger._torch_names import FUNCTION_OF_OP, MODULES_OF_OP, OPS_OF_MODULE
 
-__all__ = ["Composite", "FunctionCall", "Origin", "Origins", "ScopeOrigin", "built"]
+__all__ = [
+    "Composite",
+    "FunctionCall",
+    "Origin",
+    "Origins",
+    "ScopeOrigin",
+    "built",
+    "layer_class",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +71,34 @@ def built(op: str) -> Origin:
 
 
 class ScopeOrigin(NamedTuple):
-    """What is known of one call of a module."""
+    """What is known of one call of a module.
 
-    module_class: type | None
-    training: bool
-    occurrences: int
+    Attributes:
+        module_class: its class; None for the graph itself.
+        layer_class: the name of the class of torch.nn that it is or derives from, if that class is
+            there for an op; else "".
+        exact: whether it is that very class.
+        training: whether the module was in training mode when it was given.
+        occurrences: in how many places of the tree of modules it stands.
+    """
+
+    module_class: type | None = None
+    layer_class: str = ""
+    exact: bool = False
+    training: bool = False
+    occurrences: int = 1
+
+
+@cache
+def layer_class(module_class: type) -> tuple[str, bool]:
+    """The class of torch.nn that a class is or derives from, and whether it is that very class."""
+    for ancestor in module_class.__mro__:
+        # A layer whose sizes are chosen stands for torch's own.
+        ours = ancestor.__module__ == "netledger.torch.mutables"
+        if ours or ancestor.__module__.startswith("torch.nn.modules."):
+            if ancestor.__name__ in OPS_OF_MODULE:
+                return ancestor.__name__, ancestor is module_class
+    return "", False
 
 
 class FunctionCall(NamedTuple):
@@ -97,9 +128,28 @@ class Origins(NamedTuple):
         functions: the public function that made a row, by the row's number.
         composites: in the order of their calls.
         batch: the first size of the first input, None without an input.
+        is_whole: whether composites are known; those of a space are not kept with a saved one.
     """
 
     scopes: list[ScopeOrigin]
     functions: dict[int, FunctionCall]
     composites: list[Composite]
     batch: int | None
+    is_whole: bool = True
+
+    def without_code(self) -> Origins:
+        """The same as plain data, without classes, which another process may not have."""
+        return self._replace(
+            scopes=[scope._replace(module_class=None) for scope in self.scopes],
+            functions={
+                row: call._replace(arguments=_plain(call.arguments))
+                for row, call in self.functions.items()
+            },
+            composites=[],
+            is_whole=self.is_whole and not self.composites,
+        )
+
+
+def _plain(arguments: Mapping[int | str, Any]) -> dict[int | str, Any]:
+    kinds = (int, float, str, bool, type(None), tuple, list)
+    return {place: value for place, value in arguments.items() if isinstance(value, kinds)}

@@ -8,13 +8,14 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netledger._origin import Composite, Origin, Origins, built
+from netledger._results import Node
 from netledger._torch_names import FUNCTION_OF_OP, OPS_OF_MODULE
 from netledger.metrics import LayerView
 
 if TYPE_CHECKING:
     from netledger.ledger import Ledger, Row
 
-__all__ = ["Place", "places_of"]
+__all__ = ["Place", "composite_view", "first_batch", "origins_of_space", "places_of"]
 
 
 class Place(NamedTuple):
@@ -40,32 +41,52 @@ def _places(ledger: Ledger) -> Iterator[Place]:
     engine, origins = ledger._engine, ledger._origins
     rows = ledger.rows
     if origins is None:
-        batch = _first_input(engine)
-        for row in rows:
-            origin = built(row.op)
-            weights = engine.node(row.index).weights
-            view = _view(row, weights, replace(origin, batch=batch), engine)
-            yield Place(row.index, row.path, view)
+        batch = first_batch(engine)
+    for index, composite, origin in _walk(engine, origins):
+        row = rows[index]
+        if composite is not None:
+            path = engine.scope_at(composite.scope).path
+            yield Place(index, path, composite_view(composite, path, origin))
+            continue
+        if origins is None:
+            origin = replace(origin, batch=batch)
+        yield Place(index, row.path, _view(row, engine.node(index).weights, origin, engine))
+
+
+def origins_of_space(engine: Any, origins: Origins | None) -> list[tuple[int, Any, Origin]]:
+    """Of every layer and composite of a space its index, the composite or None, its origin."""
+    batch = first_batch(engine)
+    return [
+        (index, composite, replace(origin, batch=batch))
+        for index, composite, origin in _walk(engine, origins)
+    ]
+
+
+def _walk(engine: Any, origins: Origins | None) -> Iterator[tuple[int, Composite | None, Origin]]:
+    """Every layer of a graph, composites before their parts."""
+    if origins is None:
+        for index in range(len(engine)):
+            yield index, None, built(engine.node(index).op)
         return
     calls = _numbers_of_calls(engine, origins)
     composites = iter(origins.composites)
     upcoming = next(composites, None)
     around: list[Composite] = []
-    for row in rows:
-        while around and around[-1].end_row <= row.index:
+    for index in range(len(engine)):
+        while around and around[-1].end_row <= index:
             around.pop()
-        while upcoming is not None and upcoming.first_row <= row.index:
+        while upcoming is not None and upcoming.first_row <= index:
             if upcoming.end_row > upcoming.first_row:
-                yield _composite(upcoming, engine, origins, calls, around)
+                yield index, upcoming, _composite_origin(upcoming, engine, origins, calls, around)
                 around.append(upcoming)
             upcoming = next(composites, None)
-        node = engine.node(row.index)
+        node = engine.node(index)
         if node.scope >= len(calls):  # added to the graph after the trace
-            yield Place(row.index, row.path, _view(row, node.weights, built(row.op), engine))
+            yield index, None, built(node.op)
             continue
         inside = tuple(composite.op for composite in around)
-        origin = _origin(row, node.scope, origins, calls, inside)
-        yield Place(row.index, row.path, _view(row, node.weights, origin, engine))
+        call = engine.scope_at(node.scope).call
+        yield index, None, _origin(node, call, origins, calls, inside)
 
 
 def _view(row: Row, weights: Iterable[int | None], origin: Origin, engine: Any) -> LayerView:
@@ -97,26 +118,25 @@ def _view(row: Row, weights: Iterable[int | None], origin: Origin, engine: Any) 
 
 
 def _origin(
-    row: Row, scope: int, origins: Origins, calls: list[int], inside: tuple[str, ...]
+    node: Node, call: int, origins: Origins, calls: list[int], inside: tuple[str, ...]
 ) -> Origin:
-    module_class, training, occurrences = origins.scopes[scope]
-    layer_class, exact = _layer_class(module_class)
-    called = origins.functions.get(row.index)
+    module_class, layer_class, exact, training, occurrences = origins.scopes[node.scope]
+    called = origins.functions.get(node.index)
     function = called.name if called else ""
     kind = "function" if called else "operator"
-    if row.op in OPS_OF_MODULE.get(layer_class, ()):
+    if node.op in OPS_OF_MODULE.get(layer_class, ()):
         kind = "module"
         if not called:
             # Answered without running its Python.
-            function = FUNCTION_OF_OP.get(row.op, "")
+            function = FUNCTION_OF_OP.get(node.op, "")
     return Origin(
         kind,
         function,
         called.arguments if called else {},
         module_class,
         exact,
-        row.call,
-        calls[scope],
+        call,
+        calls[node.scope],
         occurrences,
         origins.batch,
         inside,
@@ -124,47 +144,40 @@ def _origin(
     )
 
 
-def _composite(
+def _composite_origin(
     composite: Composite,
     engine: Any,
     origins: Origins,
     calls: list[int],
     around: list[Composite],
-) -> Place:
-    scope = engine.scope_at(composite.scope)
-    module_class, training, occurrences = origins.scopes[composite.scope]
-    origin = Origin(
+) -> Origin:
+    module_class, _, exact, training, occurrences = origins.scopes[composite.scope]
+    return Origin(
         "composite",
         "",
         {},
         module_class,
-        _layer_class(module_class)[1],
-        scope.call,
+        exact,
+        engine.scope_at(composite.scope).call,
         calls[composite.scope],
         occurrences,
         origins.batch,
         tuple(other.op for other in around),
         training,
     )
-    view = LayerView(
+
+
+def composite_view(composite: Composite, path: str, origin: Origin) -> LayerView:
+    """A composite as a rule sees it: without costs, which are those of its parts."""
+    return LayerView(
         composite.op,
-        scope.path,
+        path,
         composite.attributes,
         composite.inputs,
         composite.outputs,
         *(0,) * 9,
         origin=origin,
     )
-    return Place(composite.first_row, scope.path, view)
-
-
-def _layer_class(module_class: type | None) -> tuple[str, bool]:
-    """The class of torch.nn that a class is or derives from, and whether it is that very class."""
-    for ancestor in module_class.__mro__ if module_class else ():
-        if ancestor.__module__.startswith("torch.nn.modules."):
-            if ancestor.__name__ in OPS_OF_MODULE:
-                return ancestor.__name__, ancestor is module_class
-    return "", False
 
 
 def _numbers_of_calls(engine: Any, origins: Origins) -> list[int]:
@@ -176,8 +189,8 @@ def _numbers_of_calls(engine: Any, origins: Origins) -> list[int]:
     return [times[scope.path] for scope in scopes]
 
 
-def _first_input(engine: Any) -> int | None:
-    """The first size of the first input of a network that was built."""
+def first_batch(engine: Any) -> Any:
+    """The first size of the first input of a network, None without one."""
     for index in range(len(engine)):
         for tensor in engine.node(index).inputs:
             if engine.kind(tensor) == "input":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from netledger._implementation import evaluate_layer
-from netledger._origin import Origin, built
+from netledger._origin import Origin
 from netledger.errors import CountOverflowError, LayerError, SpaceError
 from netledger.quantity import Quantity, Rational
 
@@ -80,7 +80,7 @@ Terms: TypeAlias = list[tuple[int, Any]]
 RealTerms: TypeAlias = list[tuple[int, Any, list[float]]]
 
 
-def view_of(journal: Journal, index: int) -> LayerView:
+def view_of(journal: Journal, index: int, origin: Origin) -> LayerView:
     """A layer of a space."""
     node = journal.node(index)
     account = journal.account(index)
@@ -100,7 +100,7 @@ def view_of(journal: Journal, index: int) -> LayerView:
         memory_access=account["memory_access"],
         memory_access_bytes=account["memory_access_bytes"],
         held_params=account["params"],
-        origin=built(node.op),
+        origin=origin,
     )
 
 

@@ -21,8 +21,10 @@ from netledger._alias import mask_tables
 from netledger._answers import Kept
 from netledger._expected import ExpectedCosts
 from netledger._journal import NO_VALUE, Journal
+from netledger._origin import Origins
 from netledger._queries import Queries
 from netledger._results import COLUMNS
+from netledger._views import composite_view, origins_of_space
 from netledger.conventions import Convention, convention_of
 from netledger.costs import Costs, Origin, Packed, Sweep, chosen_threads, shown_progress
 from netledger.errors import NetledgerError, SpaceError
@@ -208,6 +210,8 @@ class Space(Queries, ExpectedCosts):
         self._plans_version = -1
         self._costs: dict[tuple[str, ...], Any] = {}
         self._kept = Kept()
+        #: Where the layers of a traced supernet came from.
+        self._origins: Origins | None = None
 
     # -- variables --------------------------------------------------------------------------------
 
@@ -1246,16 +1250,16 @@ class Space(Queries, ExpectedCosts):
         rule = metric.rule if metric.table is None else partial(_looked_up, metric.table, name)
         known: dict[Any, Any] = {}
         terms: list[tuple[Any, ...]] = []
-        views = [user_metrics.view_of(journal, index) for index in range(len(journal))]
+        layers = list(self._layers(composites=getattr(rule, "composites", False)))
         costs: list[Any] = []
-        for view in views:
+        for _, view in layers:
             by_values = metric.per_layer or metric.real
             costs.append(None if by_values else user_metrics.symbolic_cost(journal, view, rule))
         tabulated = {}
         if any(cost is None for cost in costs):
-            for index, view in enumerate(views):
-                if costs[index] is None:
-                    tabulated[index] = self._tabulated(name, index, view, rule, known)
+            for place, (index, view) in enumerate(layers):
+                if costs[place] is None:
+                    tabulated[place] = self._tabulated(name, index, view, rule, known)
             if not metric.real:
                 metric.real = any(
                     isinstance(value, float | np.floating)
@@ -1263,14 +1267,14 @@ class Space(Queries, ExpectedCosts):
                     for value in values
                 )
         if metric.real:
-            for index, view in enumerate(views):
-                if index not in tabulated:
-                    tabulated[index] = self._tabulated(name, index, view, rule, known)
-        for index in range(len(views)):
-            if index not in tabulated:
-                terms.append((index, journal.encoded(costs[index])))
+            for place, (index, view) in enumerate(layers):
+                if place not in tabulated:
+                    tabulated[place] = self._tabulated(name, index, view, rule, known)
+        for place, (index, _) in enumerate(layers):
+            if place not in tabulated:
+                terms.append((index, journal.encoded(costs[place])))
                 continue
-            position, values = tabulated[index]
+            position, values = tabulated[place]
             if metric.real:
                 floats = [float(value) for value in values]
                 terms.append((index, journal.encoded(position), floats))
@@ -1278,6 +1282,21 @@ class Space(Queries, ExpectedCosts):
                 cost = journal.lookup(position, [int(value) for value in values])
                 terms.append((index, journal.encoded(cost)))
         metric.terms, metric.version = terms, journal.version
+
+    def _layers(self, *, composites: bool) -> Iterator[tuple[int, LayerView]]:
+        """Every layer with its index, as rules see it; composites where their parts begin."""
+        journal = self.engine
+        if composites and self._origins is not None and not self._origins.is_whole:
+            raise SpaceError(
+                "this rule counts attention modules as a whole, which a space that was saved does "
+                "not know: add its metric before saving, or trace the supernet again"
+            )
+        for index, composite, origin in origins_of_space(journal, self._origins):
+            if composite is None:
+                yield index, user_metrics.view_of(journal, index, origin)
+            elif composites:
+                path = journal.scope_at(composite.scope).path
+                yield index, composite_view(composite, path, origin)
 
     def _tabulated(
         self, name: str, index: int, view: LayerView, rule: Rule, known: dict[Any, Any]
@@ -1589,6 +1608,7 @@ class Space(Queries, ExpectedCosts):
             "journal": self.engine.saved(),
             "variables": self._declared,
             "metrics": metrics,
+            "origins": self._origins and self._origins.without_code(),
         }
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
@@ -1596,6 +1616,7 @@ class Space(Queries, ExpectedCosts):
             raise SpaceError(f"a space of version {state['version']} cannot be loaded")
         super().__init__(Journal.restored(state["journal"]))
         self._reset()
+        self._origins = state.get("origins")
         self._declared = list(state["variables"])
         for (name, kind, values), code in zip(self._declared, self.engine.codes, strict=True):
             self._variables[name] = self._as_variable(name, kind, values, code)

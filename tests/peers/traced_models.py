@@ -1,4 +1,4 @@
-"""Models beside those of the golden files, for comparisons with counters that run or trace them.
+"""The models that counters are compared with which see operations: golden ones, and others.
 
 Every entry is a pair: a function that makes the model, and one that makes its inputs.
 """
@@ -11,11 +11,23 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import nn
+from peers.operation_models import OPERATIONS
+from peers.whole_models import MODELS
 from torchvision_shim import torchvision
 
-__all__ = ["TRACED_MODELS"]
+__all__ = ["TRACED_MODELS", "golden_model"]
 
 Tensor = torch.Tensor
+
+
+def golden_model(name: str) -> tuple[nn.Module, Tensor]:
+    """A model of the golden files in evaluation mode, and its input; whole ones hold no data."""
+    if name in OPERATIONS:
+        make, make_input = OPERATIONS[name]
+        return make().eval(), make_input()
+    make_whole, shape = MODELS[name]
+    with torch.device("meta"):
+        return make_whole().eval(), torch.empty(shape)
 
 
 class RecurrentClassifier(nn.Module):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import torch
 from torch import nn
+
 from torchvision_shim import torchvision
 
 __all__ = ["MODELS"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -72,6 +72,7 @@ class LayerInfo:
         self.output_bytes = 0
         self.macs = 0
         self.inner_layers: dict[str, dict[str, str]] = {}
+        self._parameters: list[tuple[str, int]] = []
 
     def __repr__(self) -> str:
         return f"{self.class_name}: {self.depth}"
@@ -116,11 +117,14 @@ class LayerInfo:
         """Count the module's parameters, and note whether it has a row already."""
         self.num_params = self.trainable_params = self.param_bytes = 0
         self.inner_layers = {}
+        self._parameters = []
         last = ""
         for full_name, parameter in self.module.named_parameters():
-            if is_lazy(parameter):
+            has_no_shape: bool = is_lazy(parameter)
+            if has_no_shape:
                 continue
             name, elements = _unpruned(self.module, full_name, parameter)
+            self._parameters.append((name, elements))
             self.num_params += elements
             self.param_bytes += parameter.element_size() * elements
             if parameter.requires_grad:
@@ -146,20 +150,16 @@ class LayerInfo:
         self.output_size, itemsize = _size(call, call.output, batch_dim)
         self.output_bytes = itemsize * _product(self.output_size)
         self.executed = True
-        parameters = (
-            _unpruned(self.module, name, parameter)
-            for name, parameter in self.module.named_parameters()
-        )
         try:
-            self.macs = mult_adds(self.class_name, self.output_size, parameters)
+            self.macs = mult_adds(self.class_name, self.output_size, self._parameters)
         except (IndexError, TypeError):
             raise _refusal(call, "has weights, and returns nothing with a size") from None
 
 
 def _kernel_size(module: nn.Module) -> Any:
-    if not hasattr(module, "kernel_size"):
+    size: Any = getattr(module, "kernel_size", None)
+    if size is None and not hasattr(module, "kernel_size"):
         return None
-    size = module.kernel_size
     if isinstance(size, Iterable):
         return list(size)
     if isinstance(size, int):
@@ -252,7 +252,7 @@ def _first_size(value: Any) -> tuple[Size, int]:
     return [], 0
 
 
-def _product(size: Sequence[Any]) -> int:
+def _product(size: Iterable[Any]) -> int:
     result = 1
     for entry in size:
         result *= _product(entry) if isinstance(entry, Iterable) else entry
@@ -268,7 +268,7 @@ def _tree(model: nn.Module) -> Iterator[LayerInfo]:
     while waiting:
         row = waiting.pop()
         yield row
-        below: Mapping[str, nn.Module | None] = row.module._modules
+        below: dict[str, nn.Module | None] = row.module._modules
         waiting += [
             LayerInfo(name, module, row.depth + 1, row)
             for name, module in reversed(below.items())

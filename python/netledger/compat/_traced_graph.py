@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any, NamedTuple
 
 from netledger._views import Place
@@ -120,7 +119,10 @@ def traced_operations(recording: Recording, *, hooked: bool) -> list[TracedOpera
 def _operation(place: Place, inplace: bool) -> TracedOperation:
     view = place.view
     if view.op in _CELLS:
-        return TracedOperation(place, "aten::linear", _aten(_SEVERAL[view.op]))
+        beside = dict(_SEVERAL[view.op])
+        if view.attributes.get("nonlinearity") == "relu":
+            beside["relu"] = beside.pop("tanh")
+        return TracedOperation(place, "aten::linear", _aten(beside))
     if view.op in _SEVERAL:
         return TracedOperation(place, "", _aten(_SEVERAL[view.op]))
     if view.op == "uncalled":
@@ -187,13 +189,3 @@ def _alive(recording: Recording) -> list[bool]:
             alive[index] = True
             needed.update(node.inputs)
     return alive
-
-
-def sums(operations: list[TracedOperation]) -> Counter[str]:
-    """How often each operation is there."""
-    times: Counter[str] = Counter()
-    for operation in operations:
-        if operation.kind:
-            times[operation.kind] += 1
-        times.update(operation.beside)
-    return times

@@ -152,9 +152,7 @@ def _table(rows: list[_Row], batch_size: int, show_input: bool, show_parent_laye
 
     def line(*cells: str) -> str:
         front = f"{cells[0]:>{parents}} " if show_parent_layers else ""
-        return (
-            f"{front}{cells[1]:>{layer}}  {cells[2]:>{shapes}} {cells[3]:>15} {cells[4]:>15}"
-        )
+        return f"{front}{cells[1]:>{layer}}  {cells[2]:>{shapes}} {cells[3]:>15} {cells[4]:>15}"
 
     params = sum(row.params for row in rows)
     trainable = sum(row.trainable for row in rows)
@@ -211,7 +209,7 @@ def _described(module: nn.Module) -> tuple[str, int]:
         inner = own[0]
     elif own or below:
         inner = "\n  " + "\n  ".join(own + below) + "\n"
-    return f"{module._get_name()}({inner}), {params:,} params", params
+    return f"{type(module).__name__}({inner}), {params:,} params", params
 
 
 def _class_name(module: nn.Module) -> str:

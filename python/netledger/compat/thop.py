@@ -145,8 +145,8 @@ def clever_format(
 def _with_letter(number: Any, format: str, inclusive: bool) -> str:
     for letter, scale in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("K", 1e3)):
         if abs(number) >= scale if inclusive else number > scale:
-            return format % (number / scale) + letter
-    return format % number + "B"
+            return f"{format % (number / scale)}{letter}"
+    return f"{format % number}B"
 
 
 def _release(version: str) -> Release:
@@ -298,11 +298,15 @@ def _by_place(
             hooks[module] = hooks.get(module, 0) + 1
     operations = dict.fromkeys(hooks, 0.0)
     params = dict.fromkeys(hooks, 0.0)
-    modules = {call.path: call.module for call in recording.calls}
-    for place, cost in recording.ledger._costs(release.rules):
-        module = modules.get(place.path)
+    calls = _innermost_calls(recording)
+    for place in recording.ledger._places:
+        if place.view.origin.kind != "module":
+            continue
+        call = calls[place.row]
+        module = call.module
         # A module that is no child of another, as in a list of Python's, is not visited.
-        if cost and module in hooks and type(module) not in custom_ops:
+        if module in hooks and type(module) not in custom_ops:
+            cost = release.rules(_as_given(place.view, call))
             operations[module] += float(hooks[module] * cost)
     for call in recording.calls:
         module = call.module
@@ -334,6 +338,17 @@ def _by_place(
         return total_operations, total_params, info
 
     return summed(model)
+
+
+_RECURRENT = frozenset(("rnn", "lstm", "gru", "rnn_cell", "lstm_cell", "gru_cell"))
+
+
+def _as_given(view: LayerView, call: ModuleCall) -> LayerView:
+    """A recurrent layer with the input that it was given: torch adds a batch where it has none."""
+    given = call.args[0] if call.args else None
+    if view.op in _RECURRENT and isinstance(given, TensorShape):
+        return replace(view, inputs=(given.shape, *view.inputs[1:]))
+    return view
 
 
 # -- ultralytics-2.2.3 ----------------------------------------------------------------------------
@@ -451,7 +466,9 @@ def _check_whole(call: ModuleCall, view: LayerView, again: bool) -> None:
         return
     given = _arguments_in_order(call)
     read = given[0] if given else None
-    made = call.output[0] if isinstance(call.output, tuple) and call.output else call.output
+    made = call.output
+    if isinstance(made, tuple) and not isinstance(made, TensorShape):
+        made = next(iter(made), None)
     if isinstance(read, TensorShape) and isinstance(made, TensorShape) and not again:
         if view.op in _BY_ELEMENTS:
             same = read.elements == prod(view.inputs[0])

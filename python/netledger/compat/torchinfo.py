@@ -77,9 +77,8 @@ def summary(
     """
     given = input_data is not None or input_size is not None
     if col_names is None:
-        columns = ("output_size", "num_params") if given else ("num_params",)
-    else:
-        columns = tuple(col_names)
+        col_names = ("output_size", "num_params") if given else ("num_params",)
+    columns = tuple(col_names)
     if verbose is None:
         verbose = 0 if getattr(sys, "ps1", None) else 1
     rows = {"depth"} if row_settings is None else set(row_settings)

@@ -53,7 +53,7 @@ class Leaf:
         input_shape: shape of its input, without the batch; three zeros if it was not called.
         output_shape: shape of its output, in the same way.
         params: elements of its own parameters, 0 if it was not called.
-        memory: mebibytes of its output, as a 32-bit float.
+        memory: mebibytes of its output, rounded to a 32-bit float.
         madd: multiplications and additions.
         flops: what torchstat calls Flops.
         mem_read: bytes read.
@@ -64,7 +64,7 @@ class Leaf:
     input_shape: tuple[int, ...] = (0, 0, 0)
     output_shape: tuple[int, ...] = (0, 0, 0)
     params: int = 0
-    memory: Any = np.float32(0)
+    memory: Any = 0.0
     madd: int = 0
     flops: int = 0
     mem_read: int = 0
@@ -253,7 +253,7 @@ def _text(leaves: Sequence[Leaf]) -> str:
         "display.width", 1000, "display.max_rows", 10000, "display.max_columns", 10000
     ):
         text = str(table)
-    width = len(text.split("\n")[0])
+    width = len(text.split("\n", maxsplit=1)[0])
     return "\n".join(
         [
             text,

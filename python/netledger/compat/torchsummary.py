@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from netledger.errors import NetledgerError
 from netledger.torch._inputs import Input
@@ -199,6 +200,9 @@ def _layer(call: ModuleCall, number: int, batch_size: int) -> LayerSummary:
     module = call.module
     if not call.args or not _has_rank(call.args[0]):
         raise _refusal(call, "is not given a tensor by position")
+    if any(is_parametrized(module, name) for name in ("weight", "bias")):
+        # torchsummary's look at the weight calls them, which makes rows of its own.
+        raise _refusal(call, "has parametrizations")
     weights = _weights(module)
     return LayerSummary(
         f"{_class_name(module)}-{number}",

@@ -24,6 +24,7 @@ from fractions import Fraction
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from netledger._torch_names import MODULES_OF_OP
 from netledger.conventions.base import NOTHING, Convention, Rules, Term
 from netledger.conventions.patched import (
     POOLS,
@@ -54,7 +55,7 @@ from netledger.errors import SpaceError
 if TYPE_CHECKING:
     from netledger.metrics import LayerView
 
-__all__ = ["CONVENTIONS", "FUNCTIONS", "MODULES"]
+__all__ = ["CONVENTIONS", "FUNCTIONS", "MODULES", "hooked_classes"]
 
 
 # -- what the hooks on modules count ---------------------------------------------------------------
@@ -212,6 +213,16 @@ def _hooked(layer: LayerView, term: Term) -> Term:
         )
         return term if is_hooked else NOTHING
     return term if origin.kind == "module" and origin.exact else NOTHING
+
+
+def hooked_classes(version: str) -> frozenset[str]:
+    """The classes of torch.nn that have a hook."""
+    return frozenset(
+        name
+        for op in Rules(_TERMS[version]).terms
+        for name in MODULES_OF_OP.get(op, ())
+        if name not in _NOT_HOOKED
+    )
 
 
 def _modules(version: str) -> Rules:

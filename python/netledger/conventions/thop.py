@@ -107,7 +107,7 @@ def hooked(hooks: Mapping[str, str]) -> Adapted:
 
     def adapted(layer: LayerView, term: Term) -> Term:
         origin = layer.origin
-        if term is NOTHING:
+        if term.cost is NOTHING.cost:
             return term
         if origin.kind != "module":
             return _unseen("only modules are seen")

@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["CONVENTION", "mult_adds"]
 
 
-def mult_adds(
-    class_name: str, output: Sequence[Any], parameters: Iterable[tuple[str, Any]]
-) -> Any:
+def mult_adds(class_name: str, output: Sequence[Any], parameters: Iterable[tuple[str, Any]]) -> Any:
     """What torchinfo counts of one call of a module.
 
     Args:

@@ -42,8 +42,12 @@ _NOT_KNOWN = frozenset(("torch.mm", "Tensor.mm"))
 #: values and the outcome.
 _PRODUCTS_OF_SIZES = 4
 
-#: Classes whose own forward multiplies sizes where it reshapes, by module and name.
-_RESHAPES = {("torchvision.models.vision_transformer", "VisionTransformer"): 1}
+#: Classes whose own forward multiplies sizes, by module and name, with the layers that are made
+#: from them: one product each.
+_MULTIPLYING_SIZES = {
+    ("torchvision.models.vision_transformer", "VisionTransformer"): "reshape",
+    ("torchvision.models.swin_transformer", "ShiftedWindowAttention"): "linear",
+}
 
 
 def _convolution(layer: LayerView) -> Any:
@@ -134,9 +138,10 @@ def products_of_sizes(layer: LayerView) -> int:
     if layer.op == "multi_head_attention":
         return _PRODUCTS_OF_SIZES + (1 if layer.attributes["add_zero_attn"] else 0)
     made_by = layer.origin.module_class
-    if layer.op == "reshape" and made_by is not None:
-        return _RESHAPES.get((made_by.__module__, made_by.__name__), 0)
-    return 0
+    if made_by is None:
+        return 0
+    multiplying = _MULTIPLYING_SIZES.get((made_by.__module__, made_by.__name__))
+    return 1 if layer.op == multiplying else 0
 
 
 def _multi_head_attention(layer: LayerView) -> Any:
@@ -173,7 +178,10 @@ MACS = Rules(
             "window times input channels per output element, of the weight as a convolution's",
             _transposed,
         ),
-        "linear": ("multiply-accumulates", products),
+        "linear": (
+            "multiply-accumulates, and 1 per product of sizes where that is known",
+            lambda layer: products(layer) + products_of_sizes(layer),
+        ),
         "matmul": ("multiply-accumulates; nothing for torch.mm", _matrix_product),
         "scaled_dot_product_attention": ("multiply-accumulates", _attention),
         "einsum": ("the product of the sizes of all letters", _einsum),

@@ -16,6 +16,7 @@ Source: Swall0w/torchstat 0.0.7, compute_flops.py, compute_madd.py, compute_memo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -43,12 +44,19 @@ _REPLACED = Term("nothing, as a later call of the module takes its place", NOTHI
 _SEVERAL = ("rnn", "lstm", "gru", "lstm_cell")
 
 
+@cache
+def _names(module_class: type) -> tuple[str, ...]:
+    """The names of the classes of torch.nn that a class is or derives from."""
+    return tuple(
+        base.__name__
+        for base in module_class.__mro__
+        if base.__module__.startswith("torch.nn.modules.")
+    )
+
+
 def is_one_of(module_class: type, modules: Mapping[str, Any]) -> bool:
     """Whether a class is one of torch.nn by those names, or derives from one."""
-    return any(
-        base.__name__ in modules and base.__module__.startswith("torch.nn.modules.")
-        for base in module_class.__mro__
-    )
+    return any(name in modules for name in _names(module_class))
 
 
 def _samples(layer: LayerView) -> Any:
@@ -87,7 +95,9 @@ def _rules(terms: Mapping[str, Term]) -> Rules:
             return term if is_one_of(origin.module_class, terms) else NOTHING
         return term
 
-    by_op = {op: term for module, term in terms.items() for op in OPS_OF_MODULE[module]}
+    by_op: dict[str | tuple[str, ...], Term] = {
+        op: term for module, term in terms.items() for op in OPS_OF_MODULE[module]
+    }
     fails = Term("nothing: torchstat fails on it", _fails)
     return Rules({**by_op, _SEVERAL: fails}, adapted=adapted)
 

@@ -14,13 +14,13 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from netledger.conventions import thop
 from netledger.conventions.base import NOTHING, Convention, Rules, Term
-from netledger.conventions.sizes import CONVOLUTIONS, TRANSPOSED, inputs, outputs, per_input
+from netledger.conventions.sizes import TRANSPOSED, inputs, outputs
 from netledger.conventions.thop import (
     ADAPTIVE,
     AVERAGING,
     CHANNEL_NORMS,
-    HOOKS as THOP_HOOKS,
     NORMALIZED,
     PRODUCTS,
     TERMS_0_1_1,
@@ -47,8 +47,8 @@ __all__ = ["CONVENTIONS", "HOOKS", "PER_CALL", "PRODUCT_FUNCTIONS", "hook_of", "
 
 _TRANSPOSED_2_0_18 = {f"ConvTranspose{rank}d": "count_convtNd" for rank in (1, 2, 3)}
 
-#: Classes of torch.nn that are hooked, with the name of the hook as it is printed, by version. Those
-#: of 2.2.3 are hooked with all that derives from them.
+#: Classes of torch.nn that are hooked, with the name of the hook as it is printed, by version. Of
+#: 2.2.3 all that derives from them is hooked too.
 HOOKS: dict[str, dict[str, str]] = {
     "2.2.3": {
         "_ConstantPadNd": "zero_ops",
@@ -103,7 +103,7 @@ HOOKS: dict[str, dict[str, str]] = {
         "Embedding": "count_embedding",
         "MultiheadAttention": "count_multihead_attention",
     },
-    "2.0.18": {**THOP_HOOKS["0.1.1"], **_TRANSPOSED_2_0_18},
+    "2.0.18": {**thop.HOOKS["0.1.1"], **_TRANSPOSED_2_0_18},
 }
 
 #: Functions whose products 2.2.3 counts where no counted module calls them.
@@ -293,7 +293,7 @@ def _einsum(layer: LayerView) -> Any:
     for name in first.keys() | second.keys():
         is_kept = name in kept if isinstance(name, str) else "..." in kept
         if is_kept or (name in first and name in second):
-            total *= first.get(name, second.get(name))
+            total *= first[name] if name in first else second[name]
     return total
 
 
@@ -360,7 +360,7 @@ SECOND_OUTPUT_SIZE = Term(
 
 def _second_size(layer: LayerView, term: Term) -> Term:
     """2.0.18's mistake without a batch: a second size is taken for the channels."""
-    if term is PRODUCTS and layer.op in TRANSPOSED:
+    if term == PRODUCTS and layer.op in TRANSPOSED:
         batched = len(layer.inputs[0]) == spatial_dimensions(layer) + 2
         return term if batched else SECOND_OUTPUT_SIZE
     return second_size(layer, term)

@@ -15,6 +15,7 @@ from torch.utils import _pytree as pytree
 from netledger import quantity as quantities
 from netledger._journal import MOST_VALUES, NO_VALUE, Journal
 from netledger._results import COLUMNS, Scope
+from netledger._origin import Origins
 from netledger.errors import CountOverflowError, LayerError, NetledgerError, SpaceError, TraceError
 from netledger.quantity import Quantity
 from netledger.space import Space
@@ -50,6 +51,7 @@ def space_of(
 
     tracer = trace(module, positional, named, make)
     assert isinstance(tracer, SpaceTracer)
+    tracer.space._origins = tracer.origins
     _compare(tracer.space, module, positional, named, layout)
     return tracer.space, tracer.unsupported
 
@@ -67,6 +69,9 @@ class _Recorder:
         self.readers: dict[int, list[frozenset[Key]]] = {}
         #: The tensor that was made last.
         self.newest = -1
+
+    def __len__(self) -> int:
+        return len(self._journal)
 
     def tensor(
         self,
@@ -164,7 +169,6 @@ class SpaceTracer(Tracer):  # type: ignore[no-untyped-call]
     """
 
     makes_space = True
-    notes_origins = False
 
     def __init__(
         self, module: nn.Module, handlers: dict[Any, Callable[..., Any]], layout: Layout
@@ -190,6 +194,19 @@ class SpaceTracer(Tracer):  # type: ignore[no-untyped-call]
 
     def _new_engine(self) -> Any:
         return _Recorder(self)
+
+    def find_origins(self, batch: Any, training: frozenset[int]) -> Origins:
+        """Where the layers came from; the sizes of composites are quantities."""
+        found = super().find_origins(None, training)
+        composites = [
+            composite._replace(
+                attributes={name: plain(value) for name, value in composite.attributes.items()},
+                inputs=plain(composite.inputs),
+                outputs=plain(composite.outputs),
+            )
+            for composite in found.composites
+        ]
+        return found._replace(composites=composites)
 
     def _walk(self) -> Iterable[tuple[str, nn.Module]]:
         return self._layout.walked

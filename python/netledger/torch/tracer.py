@@ -23,7 +23,7 @@ from torch._C import _InferenceMode as InferenceMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from netledger._implementation import Engine
-from netledger._origin import Composite, FunctionCall, Origins, ScopeOrigin
+from netledger._origin import Composite, FunctionCall, Origins, ScopeOrigin, layer_class
 from netledger.errors import NetledgerError, TraceError
 from netledger.torch._functions import noted_functions
 from netledger.torch._inputs import Input, check_shape, is_shape, torch_dtype
@@ -464,9 +464,14 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """
         places = _places(self._module)
         scopes = [
-            ScopeOrigin(None, False, 1)
+            ScopeOrigin()
             if module is None
-            else ScopeOrigin(type(module), id(module) in training, places.get(id(module), 1))
+            else ScopeOrigin(
+                type(module),
+                *layer_class(type(module)),
+                id(module) in training,
+                places.get(id(module), 1),
+            )
             for module in self.called
         ]
         return Origins(scopes, self.functions, self.composites, batch)

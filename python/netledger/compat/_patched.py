@@ -1,0 +1,95 @@
+"""What the calls of ptflops, calflops and deepspeed have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from netledger.errors import NetledgerError
+from netledger.torch import Input
+from netledger.torch.recording import ModuleCall, Recording, record
+
+__all__ = [
+    "described",
+    "innermost_calls",
+    "lineage",
+    "model_input",
+    "recorded",
+    "require",
+    "visits",
+]
+
+
+def require(condition: bool, message: str) -> None:
+    """Refuse what the tool itself fails on."""
+    if not condition:
+        raise NetledgerError(message)
+
+
+def model_input(model: nn.Module, shape: tuple[int, ...]) -> Input:
+    """An input of that shape and of the type of the first parameter, as the tools make it."""
+    first = next(model.parameters(), None)
+    dtype = torch.get_default_dtype() if first is None else first.dtype
+    return Input(shape, dtype)
+
+
+def recorded(model: nn.Module, args: list[Any], kwargs: dict[str, Any] | None = None) -> Recording:
+    """Trace a model called with just these arguments, a list or a dict among them as it is."""
+    if not all(isinstance(value, torch.Tensor | Input) for value in args) or not args:
+        return record(model, ((args, dict(kwargs or {})),))
+    return record(model, tuple(args), kwargs)
+
+
+def innermost_calls(recording: Recording) -> list[ModuleCall]:
+    """Of each row the innermost module call that it was made in."""
+    found = [recording.calls[0]] * len(recording.ledger)
+    for call in recording.calls:  # in the order of being entered: inner ones come later
+        found[call.rows.start : call.rows.stop] = [call] * len(call.rows)
+    return found
+
+
+def lineage(call: ModuleCall | None) -> Iterator[ModuleCall]:
+    """A call, the one that it was made in, and so on."""
+    while call is not None:
+        yield call
+        call = call.parent
+
+
+def visits(module: nn.Module) -> Iterator[nn.Module]:
+    """The modules as `nn.Module.apply` visits them: children first, shared ones again."""
+    for child in module.children():
+        yield from visits(child)
+    yield module
+
+
+def described(model: nn.Module, text_of: Callable[[nn.Module, str], str]) -> str:
+    """The repr of a model with other texts in the parentheses of its modules.
+
+    It is Python's own repr, so that modules that print themselves differently do so here. The model
+    is as before when it is made.
+
+    Args:
+        model: the model.
+        text_of: of a module, and of what it says itself, what it is to say.
+    """
+    modules = list(model.modules())
+    before = [module.__dict__.get("extra_repr") for module in modules]
+    try:
+        for module in modules:
+            module.__dict__["extra_repr"] = _text(module, module.extra_repr, text_of)
+        return repr(model)
+    finally:
+        for module, own in zip(modules, before, strict=True):
+            if own is None:
+                module.__dict__.pop("extra_repr", None)
+            else:
+                module.__dict__["extra_repr"] = own
+
+
+def _text(
+    module: nn.Module, own: Callable[[], str], text_of: Callable[[nn.Module, str], str]
+) -> Callable[[], str]:
+    return lambda: text_of(module, own())
