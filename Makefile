@@ -28,9 +28,10 @@ EXTENSION_SOURCES := $(CPP_HEADERS) $(CORE_SOURCES) \
 
 # The tests compare with these when they are installed. They would pull other builds of torch, so
 # they come without their dependencies, and those are named here.
-PEERS := torchvision timm fvcore iopath ptflops thop torchinfo torchsummary
-PEER_REQUIREMENTS := transformers safetensors huggingface_hub pillow portalocker pyyaml tabulate \
-    termcolor tqdm yacs
+PEERS := torchvision timm fvcore iopath ptflops thop torchinfo torchsummary torchstat \
+    pytorch-model-summary torchprofile calflops accelerate
+PEER_REQUIREMENTS := transformers safetensors huggingface_hub pillow portalocker psutil pyyaml \
+    tabulate termcolor tqdm yacs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

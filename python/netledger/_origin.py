@@ -34,7 +34,9 @@ class Origin:
         function: the public function that was called, as ``"F.relu"``, ``"torch.add"`` or
             ``"Tensor.add"``; of a module the one that its forward calls; else "".
         arguments: what that function was given besides tensors, by position or name.
-        module_class: the class of the module that the layer ran in; None if it was built without.
+        module_class: the class of the module that the layer ran in; None if it was built without,
+            or comes from a space that was saved.
+        class_name: the name of that class, else "".
         exact: whether that class is torch's own, not one derived from it.
         call: which call of that module this is, from 0.
         calls: how often the module was called.
@@ -48,6 +50,7 @@ class Origin:
     function: str = ""
     arguments: Mapping[int | str, Any] = field(default_factory=dict)
     module_class: type | None = None
+    class_name: str = ""
     exact: bool = True
     call: int = 0
     calls: int = 1
@@ -75,6 +78,7 @@ class ScopeOrigin(NamedTuple):
 
     Attributes:
         module_class: its class; None for the graph itself.
+        class_name: the name of that class.
         layer_class: the name of the class of torch.nn that it is or derives from, if that class is
             there for an op; else "".
         exact: whether it is that very class.
@@ -83,6 +87,7 @@ class ScopeOrigin(NamedTuple):
     """
 
     module_class: type | None = None
+    class_name: str = ""
     layer_class: str = ""
     exact: bool = False
     training: bool = False

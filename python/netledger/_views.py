@@ -120,7 +120,7 @@ def _view(row: Row, weights: Iterable[int | None], origin: Origin, engine: Any) 
 def _origin(
     node: Node, call: int, origins: Origins, calls: list[int], inside: tuple[str, ...]
 ) -> Origin:
-    module_class, layer_class, exact, training, occurrences = origins.scopes[node.scope]
+    module_class, name, layer_class, exact, training, occurrences = origins.scopes[node.scope]
     called = origins.functions.get(node.index)
     function = called.name if called else ""
     kind = "function" if called else "operator"
@@ -134,6 +134,7 @@ def _origin(
         function,
         called.arguments if called else {},
         module_class,
+        name,
         exact,
         call,
         calls[node.scope],
@@ -151,12 +152,13 @@ def _composite_origin(
     calls: list[int],
     around: list[Composite],
 ) -> Origin:
-    module_class, _, exact, training, occurrences = origins.scopes[composite.scope]
+    module_class, name, _, exact, training, occurrences = origins.scopes[composite.scope]
     return Origin(
         "composite",
         "",
         {},
         module_class,
+        name,
         exact,
         engine.scope_at(composite.scope).call,
         calls[composite.scope],

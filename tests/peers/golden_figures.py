@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
-__all__ = ["figures", "golden_models", "golden_operations"]
+pytest.importorskip("torch")
+
+import torch
+
+from peers.operation_models import OPERATIONS
+from peers.whole_models import MODELS
+
+__all__ = ["Figures", "figures", "golden_model", "golden_models", "golden_operations"]
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 
@@ -22,6 +29,16 @@ def figures(file: str) -> dict[str, dict[str, Figures]]:
     """All figures of golden/<file>.json, by model and peer."""
     found: dict[str, dict[str, Figures]] = json.loads((GOLDEN / f"{file}.json").read_text())
     return found
+
+
+def golden_model(name: str) -> tuple[torch.nn.Module, torch.Tensor]:
+    """A model of the golden files in evaluation mode, and its input; whole ones hold no data."""
+    if name in OPERATIONS:
+        make, make_input = OPERATIONS[name]
+        return make().eval(), make_input()
+    make_whole, shape = MODELS[name]
+    with torch.device("meta"):
+        return make_whole().eval(), torch.empty(shape)
 
 
 def _of(file: str, *peers: str) -> list[Any]:

@@ -157,7 +157,7 @@ def _encoder(batch_first: bool) -> Callable[[], nn.Module]:
     return make
 
 
-_IMAGE = _images(1, 3, 64, 64)
+_IMAGE = _images(1, 3, 32, 32)
 
 TRACED_MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Any, ...]]]] = {
     **{
@@ -172,7 +172,7 @@ TRACED_MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Any, 
             "swin_t",
         )
     },
-    "resnet18 of 3": (torchvision.models.resnet18, _images(3, 3, 64, 64)),
+    "resnet18 of 3": (torchvision.models.resnet18, _images(3, 3, 32, 32)),
     "recurrent": (RecurrentClassifier, lambda: (torch.randint(30, (2, 5)),)),
     "cells": (Cells, _images(3, 6)),
     "functional": (Functional, _images(2, 3, 16, 16)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from torch import nn
@@ -52,19 +52,18 @@ def parameter_rows(
 ) -> list[tuple[str, str]]:
     """The rows of ``parameter_count_table``."""
 
-    def below(level: int, prefix: str) -> Iterator[tuple[str, str]]:
+    def below(level: int, parent: str) -> Iterator[tuple[str, str]]:
         if level >= depth:
             return
         indent = " " * (level + 1)
-        for name, number in counts.items():
-            if not name or name.count(".") != level or not name.startswith(prefix):
-                continue
+        for name in children.get(parent, ()):
             if name in shapes:
                 yield indent + name, indent + str(shapes[name])
             else:
-                yield indent + name, indent + _coarse(number)
-                yield from below(level + 1, f"{name}.")
+                yield indent + name, indent + _coarse(counts[name])
+                yield from below(level + 1, name)
 
+    children = _children(counts)
     return [("model", _coarse(counts[""])), *below(0, "")]
 
 
@@ -79,13 +78,13 @@ def _by_module(columns: Mapping[str, Mapping[str, Any]]) -> Statistics:
     return statistics
 
 
-def _children(name: str, statistics: Statistics) -> list[str]:
-    prefix = f"{name}." if name else ""
-    return [
-        other
-        for other in statistics
-        if other and other.count(".") == prefix.count(".") and other.startswith(prefix)
-    ]
+def _children(names: Iterable[str]) -> dict[str, list[str]]:
+    """The names directly below each name, in their order."""
+    below: dict[str, list[str]] = {}
+    for name in names:
+        if name:
+            below.setdefault(name.rpartition(".")[0], []).append(name)
+    return below
 
 
 def _without_zeros(
@@ -99,10 +98,11 @@ def _without_zeros(
         with_parents: whether a module stays because of what is below it.
     """
     left: Statistics = {}
+    children = _children(statistics)
 
     def keep(name: str) -> None:
         empty = True
-        for child in _children(name, statistics):
+        for child in children.get(name, ()):
             keep(child)
             empty = empty and child not in left
         figures = statistics[name]
@@ -162,26 +162,27 @@ def _indented(
     def below(level: int, parent: str) -> Iterator[list[str]]:
         if level > depth:
             return
-        for name in _children(parent, statistics):
-            last, figures = _merged(name, statistics)
+        for name in children.get(parent, ()):
+            last, figures = _merged(name, statistics, children)
             yield row(last.removeprefix(root), figures, level)
             yield from below(level + 1, last)
 
-    top, figures = _merged("", statistics)
+    children = _children(statistics)
+    top, figures = _merged("", statistics, children)
     root = f"{top}." if top else ""
     return [row(top or "model", figures, 0), *below(1, top)]
 
 
 def _merged(
-    name: str, statistics: dict[str, dict[str, str]]
+    name: str, statistics: dict[str, dict[str, str]], children: dict[str, list[str]]
 ) -> tuple[str, dict[str, str]]:
     """A module and its only child in one row, as long as their figures do not differ."""
     while True:
         figures = statistics[name]
-        children = _children(name, statistics)
-        if len(children) != 1:
+        below = children.get(name, [])
+        if len(below) != 1:
             return name, figures
-        child = statistics[children[0]]
+        child = statistics[below[0]]
         if child.keys() != figures.keys():
             return name, figures
         if any(
@@ -190,7 +191,7 @@ def _merged(
         ):
             return name, figures
         both = {column: figure or child[column] for column, figure in figures.items()}
-        name = children[0]
+        name = below[0]
         statistics[name] = both
 
 

@@ -8,15 +8,18 @@ from typing import Any
 import torch
 from torch import nn
 
+from netledger.compat._fused import fused_calls
 from netledger.errors import NetledgerError
 from netledger.torch import Input
 from netledger.torch.recording import ModuleCall, Recording, record
 
 __all__ = [
     "described",
+    "fused",
     "innermost_calls",
     "lineage",
     "model_input",
+    "parameters_by_module",
     "recorded",
     "require",
     "visits",
@@ -51,11 +54,58 @@ def innermost_calls(recording: Recording) -> list[ModuleCall]:
     return found
 
 
+def fused(recording: Recording, *, needs_gradients: bool = False, hooked: bool) -> list[ModuleCall]:
+    """The calls of attention that torch computes in one piece, in evaluation mode.
+
+    Args:
+        recording: the model, in whatever mode.
+        needs_gradients: whether an input does.
+        hooked: whether every module has a hook.
+    """
+    modules = [module for module in recording.module.modules() if module.training]
+    try:
+        for module in modules:
+            module.__dict__["training"] = False
+        return fused_calls(recording, inputs_need_gradients=needs_gradients, hooked=hooked)
+    finally:
+        for module in modules:
+            module.__dict__["training"] = True
+
+
 def lineage(call: ModuleCall | None) -> Iterator[ModuleCall]:
     """A call, the one that it was made in, and so on."""
     while call is not None:
         yield call
         call = call.parent
+
+
+def parameters_by_module(model: nn.Module, *, trained: bool) -> dict[int, int]:
+    """Elements of the parameters at and below every module, each counted once, by its identity.
+
+    Args:
+        model: the model.
+        trained: whether those that are not trained are left out.
+    """
+    found: dict[int, int] = {}
+    known: dict[int, dict[int, int]] = {}
+
+    def held(module: nn.Module) -> dict[int, int]:
+        if id(module) in known:
+            return known[id(module)]
+        elements = {
+            id(parameter): parameter.numel()
+            for parameter in module._parameters.values()
+            if parameter is not None and (parameter.requires_grad or not trained)
+        }
+        for child in module._modules.values():
+            if child is not None:
+                elements.update(held(child))
+        known[id(module)] = elements
+        found[id(module)] = sum(elements.values())
+        return elements
+
+    held(model)
+    return found
 
 
 def visits(module: nn.Module) -> Iterator[nn.Module]:

@@ -41,7 +41,6 @@ class LayerInfo:
         param_bytes: their bytes.
         output_bytes: bytes of its first output.
         macs: what torchinfo counts as mult-adds of a layer.
-        inner_layers: of each parameter its shape and the text for its elements.
     """
 
     def __init__(
@@ -61,7 +60,7 @@ class LayerInfo:
         self.children: list[LayerInfo] = []
         self.executed = False
         # A list of modules without any is as good as none.
-        self.is_leaf_layer = not any(module.children())
+        self.is_leaf_layer = not module._modules or not any(module.children())
         self.is_recursive = False
         self.input_size: Size = []
         self.output_size: Size = []
@@ -71,8 +70,7 @@ class LayerInfo:
         self.param_bytes = 0
         self.output_bytes = 0
         self.macs = 0
-        self.inner_layers: dict[str, dict[str, str]] = {}
-        self._parameters: list[tuple[str, int]] = []
+        self._parameters: list[tuple[str, int, torch.Tensor]] = []
 
     def __repr__(self) -> str:
         return f"{self.class_name}: {self.depth}"
@@ -113,35 +111,41 @@ class LayerInfo:
             if not child.is_recursive
         )
 
+    @property
+    def inner_layers(self) -> dict[str, dict[str, str]]:
+        """Of each parameter its shape, as torch's with the channels of inputs first, and the text
+        for its elements.
+        """
+        # Of the model itself only what belongs to no module below it.
+        shown = [
+            parameter
+            for parameter in self._parameters
+            if self.parent_info is not None or "." not in parameter[0]
+        ]
+        rows = {}
+        for place, (name, elements, parameter) in enumerate(shown, 1):
+            sizes = list(parameter.shape)
+            if name == "weight" and len(sizes) > 1:
+                sizes[:2] = reversed(sizes[:2])
+            mark = "└─" if place == len(shown) else "├─"
+            rows[name] = {"kernel_size": str(sizes), "num_params": f"{mark}{elements:,}"}
+        return rows
+
     def note_params(self, layer_ids: set[int]) -> None:
         """Count the module's parameters, and note whether it has a row already."""
         self.num_params = self.trainable_params = self.param_bytes = 0
-        self.inner_layers = {}
         self._parameters = []
-        last = ""
-        for full_name, parameter in self.module.named_parameters():
-            has_no_shape: bool = is_lazy(parameter)
-            if has_no_shape:
+        for full_name, parameter in _named_parameters(self.module):
+            if type(parameter) is not nn.Parameter and is_lazy(parameter):
                 continue
-            name, elements = _unpruned(self.module, full_name, parameter)
-            self._parameters.append((name, elements))
+            name, elements = full_name, parameter.numel()
+            if name.endswith("_orig"):
+                name, elements = _unpruned(self.module, name, elements)
+            self._parameters.append((name, elements, parameter))
             self.num_params += elements
             self.param_bytes += parameter.element_size() * elements
             if parameter.requires_grad:
                 self.trainable_params += elements
-            sizes = list(parameter.shape)
-            if name == "weight" and len(sizes) > 1:
-                sizes[:2] = reversed(sizes[:2])
-            # Of the model itself only what belongs to no module below it.
-            if self.parent_info is not None or "." not in name:
-                self.inner_layers[name] = {
-                    "kernel_size": str(sizes),
-                    "num_params": f"├─{elements:,}",
-                }
-                last = name
-        if last:
-            text = self.inner_layers[last]["num_params"]
-            self.inner_layers[last]["num_params"] = f"└─{text[2:]}"
         self.is_recursive = self.is_recursive or self.layer_id in layer_ids
 
     def note_call(self, call: ModuleCall, batch_dim: int | None) -> None:
@@ -150,10 +154,22 @@ class LayerInfo:
         self.output_size, itemsize = _size(call, call.output, batch_dim)
         self.output_bytes = itemsize * _product(self.output_size)
         self.executed = True
+        parameters = [(name, elements) for name, elements, _ in self._parameters]
         try:
-            self.macs = mult_adds(self.class_name, self.output_size, self._parameters)
+            self.macs = mult_adds(self.class_name, self.output_size, parameters)
         except (IndexError, TypeError):
             raise _refusal(call, "has weights, and returns nothing with a size") from None
+
+
+def _named_parameters(module: nn.Module) -> Iterable[tuple[str, torch.Tensor]]:
+    """The parameters at or below a module, each once."""
+    if module._modules:
+        return module.named_parameters()
+    seen: dict[torch.Tensor, str] = {}
+    for name, parameter in module._parameters.items():
+        if parameter is not None:
+            seen.setdefault(parameter, name)
+    return [(name, parameter) for parameter, name in seen.items()]
 
 
 def _kernel_size(module: nn.Module) -> Any:
@@ -169,20 +185,19 @@ def _kernel_size(module: nn.Module) -> Any:
     )
 
 
-def _unpruned(module: nn.Module, name: str, parameter: torch.Tensor) -> tuple[str, int]:
-    """The name of a parameter and its elements; of a pruned one those that its mask leaves."""
-    if name.endswith("_orig"):
-        mask: Any = module
-        for part in f"{name.removesuffix('_orig')}_mask".split("."):
-            mask = getattr(mask, part, None)
-        if mask is not None:
-            if mask.is_meta:
-                raise NetledgerError(
-                    f"'{name}' is pruned and its mask is a meta tensor: torchinfo counts what the "
-                    "mask leaves, which takes its values"
-                )
-            return name.removesuffix("_orig"), int(mask.sum())
-    return name, parameter.numel()
+def _unpruned(module: nn.Module, name: str, elements: int) -> tuple[str, int]:
+    """The name of a parameter that may be pruned, and the elements that its mask leaves."""
+    mask: Any = module
+    for part in f"{name.removesuffix('_orig')}_mask".split("."):
+        mask = getattr(mask, part, None)
+    if mask is None:
+        return name, elements
+    if mask.is_meta:
+        raise NetledgerError(
+            f"'{name}' is pruned and its mask is a meta tensor: torchinfo counts what the mask "
+            "leaves, which takes its values"
+        )
+    return name.removesuffix("_orig"), int(mask.sum())
 
 
 def _refusal(call: ModuleCall, reason: str) -> NetledgerError:

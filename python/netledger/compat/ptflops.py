@@ -18,12 +18,13 @@ import torch
 from torch import nn
 
 from netledger._views import Place
-from netledger.compat._fused import fused_calls
 from netledger.compat._patched import (
     described,
+    fused,
     innermost_calls,
     lineage,
     model_input,
+    parameters_by_module,
     recorded,
     require,
     visits,
@@ -96,7 +97,7 @@ def get_model_complexity_info(
         f"ptflops {version} has no backend {name!r}",
     )
     require(
-        isinstance(input_res, tuple) and len(input_res) > 0,
+        isinstance(input_res, tuple) and bool(input_res),
         f"input_res is a tuple of sizes without the batch, got {input_res!r}",
     )
     recording = _recorded(model, input_res, input_constructor)
@@ -198,6 +199,7 @@ class _Count:
         self._supported = _supported(version) | set(hooks)
         self._root = recording.calls[0]
         self._batch = _batch(self._root)
+        self._trained: dict[int, int] = {}
         self._check(recording)
         self._own = self._found_by_hooks(recording)
         self.total = self._macs(self._model) / self._batch
@@ -243,7 +245,7 @@ class _Count:
     def _params(self, module: nn.Module) -> int:
         """Of a module; those that belong to a module without a hook itself are left out."""
         if type(module) in self._supported:
-            return 0 if type(module) in self._ignored else _trainable(module)
+            return 0 if type(module) in self._ignored else self._trained[id(module)]
         return sum(map(self._params, module.children()))
 
     def warn(self, verbose: bool, stream: TextIO) -> None:
@@ -265,7 +267,8 @@ class _Count:
 
     def table(self, units: dict[str, Any]) -> str:
         """The model with the figures of its modules."""
-        total_macs, total_params = max(self.total, 1), max(_trainable(self._model), 1)
+        self._trained = parameters_by_module(self._model, trained=True)
+        total_macs, total_params = max(self.total, 1), max(self._trained[id(self._model)], 1)
         precision = units["precision"]
 
         def text(module: nn.Module, own: str) -> str:
@@ -310,11 +313,11 @@ def _batch(call: ModuleCall) -> int:
 
 def _found_by_functions(recording: Recording, version: str) -> Any:
     """What the patched functions count; within torch's fused attention none is called."""
-    fused = {row for call in fused_calls(recording, hooked=True) for row in call.rows}
+    unseen = {row for call in fused(recording, hooked=True) for row in call.rows}
     return sum(
         cost
         for place, cost in recording.ledger._costs(FUNCTIONS[version])
-        if place.row not in fused
+        if place.row not in unseen
     )
 
 
@@ -358,14 +361,14 @@ def _meta(value: Any) -> Any:
 def _aten(recording: Recording, printed: bool, stream: TextIO, units: dict[str, Any]) -> int:
     """What torch dispatches, and the text: the operations of the model and of its children."""
     children = {id(child): name for name, child in recording.module.named_children()}
-    calls, fused = innermost_calls(recording), _fused_rows(recording)
+    calls, unseen = innermost_calls(recording), _fused_rows(recording)
     counts: dict[str, dict[str, int]] = {"Global": {}}
     total = 0
     transposed: set[int] = set()
     rule = ATEN["0.7.5"].rules["macs"]
     assert not isinstance(rule, str)
     for place, cost in recording.ledger._costs(rule):
-        if place.row in fused:
+        if place.row in unseen:
             continue
         total += cost
         if place.view.origin.kind == "composite":
@@ -377,7 +380,9 @@ def _aten(recording: Recording, printed: bool, stream: TextIO, units: dict[str, 
             for call in lineage(calls[place.row])
             if id(call.module) in children
         ]
-        for operation, macs in _operations(place.view, cost, place.row in transposed):
+        for operation, macs in _operations(
+            place.view, cost, calls[place.row].module, place.row in transposed
+        ):
             for name in ("Global", *reversed(names)):
                 found = counts.setdefault(name, {})
                 found[operation] = found.get(operation, 0) + macs
@@ -402,10 +407,10 @@ def _fused_rows(recording: Recording) -> set[int]:
     children = {id(child) for child in recording.module.children()}
     layers = [
         call
-        for call in fused_calls(recording)
+        for call in fused(recording, hooked=False)
         if not (isinstance(call.module, nn.TransformerEncoderLayer) and id(call.module) in children)
     ]
-    return {row for call in (*layers, *fused_calls(recording, hooked=True)) for row in call.rows}
+    return {row for call in (*layers, *fused(recording, hooked=True)) for row in call.rows}
 
 
 def _transposed_projections(recording: Recording, place: Place) -> list[int]:
@@ -424,7 +429,9 @@ def _transposed_projections(recording: Recording, place: Place) -> list[int]:
     return found
 
 
-def _operations(view: LayerView, cost: int, is_transposed: bool) -> list[tuple[str, int]]:
+def _operations(
+    view: LayerView, cost: int, module: nn.Module, is_transposed: bool
+) -> list[tuple[str, int]]:
     """The operations that a layer becomes, and what each counts."""
     op, attributes = view.op, view.attributes
     if op.startswith("conv"):
@@ -433,7 +440,8 @@ def _operations(view: LayerView, cost: int, is_transposed: bool) -> list[tuple[s
         if len(view.inputs[0]) == 1 and op == "linear":
             return []
         if is_transposed:
-            return [("mm", cost - prod(view.outputs[0]))]
+            is_trained = any(p.requires_grad for p in module.parameters())
+            return [("mm" if is_trained else "bmm", cost - prod(view.outputs[0]))]
         return [("addmm" if attributes["bias"] else "mm", cost)]
     if op in ("rnn", "gru", "lstm"):
         return _recurrent_operations(view, cost)
@@ -448,7 +456,13 @@ def _recurrent_operations(view: LayerView, cost: int) -> list[tuple[str, int]]:
     attributes, shape = view.attributes, view.inputs[0]
     if not cost or not attributes["bias"]:
         return [("mm", cost)] if cost else []
-    if not (len(shape) == 3 and attributes["batch_first"] and min(shape[:2]) > 1):
-        return [("addmm", cost)]
-    first = prod(shape) * gates(view) * (2 if attributes["bidirectional"] else 1)
-    return [("mm", first), ("addmm", cost - first)]
+    directions = 2 if attributes["bidirectional"] else 1
+    cells = directions * attributes["num_layers"]
+    width = attributes.get("proj_size", 0)
+    projections = cells * prod(shape[:-1]) * attributes["hidden_size"] * width
+    first = 0
+    if len(shape) == 3 and attributes["batch_first"] and min(shape[:2]) > 1:
+        first = prod(shape) * gates(view) * directions
+    if not first:
+        return [("addmm", cost - projections), *([("mm", projections)] if projections else [])]
+    return [("mm", first + projections), ("addmm", cost - first - projections)]

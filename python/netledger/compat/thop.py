@@ -11,15 +11,14 @@ with several parents, hooks), and nothing is logged.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import torch
 from torch import nn
 
+from netledger.compat._custom_rules import CustomRule, added_by, arguments_in_order
 from netledger.conventions import thop, ultralytics_thop
 from netledger.conventions.sizes import CONVOLUTIONS, TRANSPOSED
 from netledger.errors import NetledgerError
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["clever_format", "profile"]
 
-#: A function of a module, its inputs and its output that adds to ``module.total_ops``.
-CustomRule = Callable[[Any, Any, Any], Any]
 #: By the name of a child: its operations, its parameters, and the same of its children.
 LayerInfo = dict[str, tuple[Any, Any, Any]]
 
@@ -110,15 +107,15 @@ def profile(
         )
     if not release.layer_info and (ret_layer_info or report_missing):
         raise NetledgerError(f"thop {version} takes no ret_layer_info and no report_missing")
-    rules = custom_ops or {}
-    recording = record(model, tuple(inputs))
+    hooks = Hooks(custom_ops or {}, version)
+    recording = record(model, (list(inputs),))
     model = recording.module
     if verbose or report_missing:
-        _print_rules(model, rules, version, report_missing or version == "0.0.31")
+        _print_rules(model, hooks, version, report_missing or version == "0.0.31")
     if version == LATEST:
-        found = _every_call(recording, rules)
+        found = _every_call(recording, hooks)
     else:
-        found = _by_place(recording, rules, version)
+        found = _by_place(recording, hooks, version)
     return found if ret_layer_info else found[:2]
 
 
@@ -168,27 +165,45 @@ class Hook(NamedTuple):
     custom: CustomRule | None = None
 
 
-def _hook(kind: type, custom_ops: Mapping[type, CustomRule], version: str) -> Hook | None:
-    """The rule for a class: 2.2.3 looks at all that it derives from, the others at it alone."""
-    hooks = RELEASES[version].hooks
-    for candidate in kind.__mro__ if version == LATEST else (kind,):
-        if candidate in custom_ops:
-            rule = custom_ops[candidate]
-            return Hook(str(getattr(rule, "__qualname__", rule)), rule)
-        if candidate.__module__.startswith("torch.nn.modules."):
-            name = hooks.get(candidate.__name__)
-            if name is not None:
-                return Hook(name)
-    return None
+class Hooks:
+    """The rule for each class, in one release and with rules of the caller's own."""
+
+    def __init__(self, custom_ops: Mapping[type, CustomRule], version: str) -> None:
+        self._custom_ops = custom_ops
+        self._version = version
+        self._known: dict[type, Hook | None] = {}
+
+    def __call__(self, module: nn.Module) -> Hook | None:
+        """The rule for the class of a module."""
+        kind = type(module)
+        if kind not in self._known:
+            self._known[kind] = self._found(kind)
+        return self._known[kind]
+
+    def _found(self, kind: type) -> Hook | None:
+        """2.2.3 looks at all that a class derives from, the others at the class alone."""
+        hooks = RELEASES[self._version].hooks
+        for candidate in kind.__mro__ if self._version == LATEST else (kind,):
+            if candidate in self._custom_ops:
+                rule = self._custom_ops[candidate]
+                return Hook(str(getattr(rule, "__qualname__", rule)), rule)
+            if candidate.__module__.startswith("torch.nn.modules."):
+                name = hooks.get(candidate.__name__)
+                if name is not None:
+                    return Hook(name)
+        return None
 
 
-def _print_rules(
-    model: nn.Module, custom_ops: Mapping[type, CustomRule], version: str, missing: bool
-) -> None:
+def _print_rules(model: nn.Module, hooks: Hooks, version: str, missing: bool) -> None:
     """What thop prints as it visits the modules, the children before their parent."""
     nothing = "zero Macs" if version == LATEST else "zero Macs and zero Params"
-    for kind in dict.fromkeys(map(type, _visits(model))):
-        hook = _hook(kind, custom_ops, version)
+    seen: set[type] = set()
+    for module in _visits(model):
+        kind = type(module)
+        if kind in seen:
+            continue
+        seen.add(kind)
+        hook = hooks(module)
         if hook is None:
             if missing:
                 warning = f"[WARN] Cannot find rule for {kind}. Treat it as {nothing}."
@@ -201,11 +216,27 @@ def _print_rules(
             print(f"[INFO] Register {hook.name}() for {kind}.")
 
 
-def _visits(module: nn.Module) -> Iterable[nn.Module]:
-    """The modules as ``apply`` visits them: once for every place that they stand in."""
-    for child in module.children():
-        yield from _visits(child)
-    yield module
+def _visits(model: nn.Module) -> dict[nn.Module, int]:
+    """The modules as ``apply`` visits them, and how often: once for every place they stand in."""
+    visits: dict[nn.Module, int] = {}
+
+    def visit(module: nn.Module) -> None:
+        # Those of one parent are visited once, under whatever names they have there.
+        for child in {child: None for child in module._modules.values() if child is not None}:
+            visit(child)
+        visits[module] = visits.get(module, 0) + 1
+
+    visit(model)
+    return visits
+
+
+def _parameters(module: nn.Module) -> float:
+    """Elements of all parameters of a module and its children, each once."""
+    if module._modules:
+        weights: Iterable[Any] = module.parameters()
+    else:
+        weights = {id(w): w for w in module._parameters.values() if w is not None}.values()
+    return float(sum(weight.numel() for weight in weights))
 
 
 # -- rules of the caller's own --------------------------------------------------------------------
@@ -214,121 +245,62 @@ def _visits(module: nn.Module) -> Iterable[nn.Module]:
 def _custom_operations(call: ModuleCall, rule: CustomRule, version: str) -> float:
     """What a rule of the caller's adds for one call of a module."""
     # Other releases than the latest see nothing of what is given by name.
-    given = _arguments_in_order(call) if version == LATEST else call.args
-    inputs, output = tuple(map(_meta, given)), _meta(call.output)
-    stand_in = _stand_in(call.module, version)
-    try:
-        answer = rule(stand_in, inputs, output)
-        operations = float(stand_in.total_ops)
-    except Exception as error:
-        raise NetledgerError(
-            f"the rule {rule} raised {type(error).__name__} for '{call.path}' "
-            f"({type(call.module).__name__}), which it was shown as meta tensors: {error}"
-        ) from error
+    given = arguments_in_order(call) if version == LATEST else call.args
+    buffers = () if version == LATEST else ("total_ops", "total_params")
+    operations, answer = added_by(rule, call, given, buffers)
     if answer is not None and version != LATEST:
         raise NetledgerError(
             f"the rule {rule} returned {answer!r}, which thop would take for the output of "
             f"'{call.path}': it should only add to total_ops"
         )
-    return operations
-
-
-def _arguments_in_order(call: ModuleCall) -> tuple[Any, ...]:
-    """What a call was given, also by name, in the order of the parameters of its forward."""
-    if not call.kwargs:
-        return call.args
-    try:
-        bound = inspect.signature(call.module.forward).bind(*call.args, **call.kwargs)
-    except (TypeError, ValueError):
-        return ()
-    kinds = {name: entry.kind for name, entry in bound.signature.parameters.items()}
-    given: list[Any] = []
-    for name, value in bound.arguments.items():
-        if kinds[name] is inspect.Parameter.VAR_POSITIONAL:
-            given += value
-        elif kinds[name] is not inspect.Parameter.VAR_KEYWORD:
-            given.append(value)
-    return tuple(given)
-
-
-def _meta(value: Any) -> Any:
-    """A value with meta tensors in the places of its tensors."""
-    if isinstance(value, TensorShape):
-        return torch.empty(value.shape, dtype=value.dtype, device="meta")
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*map(_meta, value))
-    if isinstance(value, list | tuple):
-        return type(value)(map(_meta, value))
-    if isinstance(value, dict):
-        return {key: _meta(entry) for key, entry in value.items()}
-    return value
-
-
-def _stand_in(module: nn.Module, version: str) -> Any:
-    """An object of the module's class with its attributes, of which `total_ops` is its own."""
-    stand_in = object.__new__(type(module))
-    state = dict(module.__dict__)
-    state["_buffers"] = dict(module._buffers)
-    state["training"] = False
-    if version == LATEST:
-        state["total_ops"] = 0
-    else:
-        for name in ("total_ops", "total_params"):
-            state.pop(name, None)
-            state["_buffers"][name] = torch.zeros(1, dtype=torch.float64)
-    object.__setattr__(stand_in, "__dict__", state)
-    return stand_in
+    return float(operations)
 
 
 # -- the releases up to ultralytics-2.0.18 --------------------------------------------------------
 
 
-def _by_place(
-    recording: Recording, custom_ops: Mapping[type, CustomRule], version: str
-) -> tuple[Any, Any, LayerInfo]:
+def _by_place(recording: Recording, hooks: Hooks, version: str) -> tuple[Any, Any, LayerInfo]:
     """(macs, params, layer info), where a module counts for every place that it stands in.
 
     These releases put a hook on a module for each of its places, and then add its sum for each.
     """
     release = RELEASES[version]
     model = recording.module
-    hooks: dict[nn.Module, int] = {}
-    for module in _visits(model):
-        if _hook(type(module), custom_ops, version) is not None:
-            hooks[module] = hooks.get(module, 0) + 1
-    operations = dict.fromkeys(hooks, 0.0)
-    params = dict.fromkeys(hooks, 0.0)
+    hooked = {module: count for module, count in _visits(model).items() if hooks(module)}
+    operations = dict.fromkeys(hooked, 0.0)
+    params = dict.fromkeys(hooked, 0.0)
     calls = _innermost_calls(recording)
+    rules = release.rules
     for place in recording.ledger._places:
-        if place.view.origin.kind != "module":
+        view = place.view
+        if view.op not in rules.terms or view.origin.kind != "module":
             continue
         call = calls[place.row]
         module = call.module
+        hook = hooks(module)
         # A module that is no child of another, as in a list of Python's, is not visited.
-        if module in hooks and type(module) not in custom_ops:
-            cost = release.rules(_as_given(place.view, call))
-            operations[module] += float(hooks[module] * cost)
+        if module in hooked and hook is not None and hook.custom is None:
+            operations[module] += float(hooked[module] * rules(_as_given(view, call)))
     for call in recording.calls:
         module = call.module
-        if module not in hooks:
+        hook = hooks(module)
+        if module not in hooked or hook is None:
             continue
-        hook = _hook(type(module), custom_ops, version)
-        assert hook is not None
         if hook.custom is not None:
-            operations[module] += hooks[module] * _custom_operations(call, hook.custom, version)
+            operations[module] += hooked[module] * _custom_operations(call, hook.custom, version)
         elif not call.args and hook.name != "zero_ops":
             raise NetledgerError(
                 f"thop {version} fails on '{call.path}' ({type(module).__name__}), which is given "
                 "its input by name: give it by position"
             )
-        params[module] = float(sum(weight.numel() for weight in module.parameters()))
+        params[module] = _parameters(module)
 
     def summed(module: nn.Module) -> tuple[Any, Any, LayerInfo]:
         total_operations: Any = operations.get(module, 0.0) if release.counts_root else 0
         total_params: Any = 0
         info: LayerInfo = {}
         for name, child in module.named_children():
-            if child in hooks and not isinstance(child, nn.Sequential | nn.ModuleList):
+            if child in hooked and not isinstance(child, nn.Sequential | nn.ModuleList):
                 found: tuple[Any, Any, LayerInfo] = operations[child], params[child], {}
             else:
                 found = summed(child)
@@ -354,13 +326,11 @@ def _as_given(view: LayerView, call: ModuleCall) -> LayerView:
 # -- ultralytics-2.2.3 ----------------------------------------------------------------------------
 
 
-def _every_call(
-    recording: Recording, custom_ops: Mapping[type, CustomRule]
-) -> tuple[float, float, LayerInfo]:
+def _every_call(recording: Recording, hooks_of: Hooks) -> tuple[float, float, LayerInfo]:
     """(macs, params, layer info), where every call of a module counts once."""
     rule = RELEASES[LATEST].rules
     model = recording.module
-    hooks = {module: _hook(type(module), custom_ops, LATEST) for module in model.modules()}
+    hooks = {module: hooks_of(module) for module in model.modules()}
     calls = _innermost_calls(recording)
     operations: dict[nn.Module, float] = {}
     of_functions = 0
@@ -412,10 +382,6 @@ def _every_call(
     return total, _parameters(model), summed(model)[1]
 
 
-def _parameters(module: nn.Module) -> float:
-    return float(sum(weight.numel() for weight in module.parameters()))
-
-
 def _innermost_calls(recording: Recording) -> list[ModuleCall]:
     """The call that each row was made in."""
     calls: list[ModuleCall] = []
@@ -448,7 +414,7 @@ def _in_order(view: LayerView, call: ModuleCall) -> LayerView:
     """An attention with query, key and value in this order, however they were given."""
     if not call.kwargs or view.op != "multi_head_attention":
         return view
-    given = _arguments_in_order(call)
+    given = arguments_in_order(call)
     shapes = tuple(value.shape for value in given[:3] if isinstance(value, TensorShape))
     return replace(view, inputs=shapes)
 
@@ -464,7 +430,7 @@ def _check_whole(call: ModuleCall, view: LayerView, again: bool) -> None:
     """
     if view.origin.kind == "composite" or view.origin.exact:
         return
-    given = _arguments_in_order(call)
+    given = arguments_in_order(call)
     read = given[0] if given else None
     made = call.output
     if isinstance(made, tuple) and not isinstance(made, TensorShape):

@@ -19,10 +19,11 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from netledger.compat._fused import fused_calls
 from netledger.compat._traced_graph import traced_operations
 from netledger.conventions.torchprofile import MACS
 from netledger.errors import NetledgerError
-from netledger.torch.recording import record
+from netledger.torch.recording import Recording, record
 
 __all__ = ["Node", "profile_macs"]
 
@@ -70,8 +71,10 @@ def profile_macs(
     if kwargs is not None:
         raise NetledgerError("torchprofile takes no keyword arguments: give args by position")
     given = list(args) if isinstance(args, list | tuple) else [args]
+    recording = record(model, (given,))
+    _refuse_fused_attention(recording)
     macs: dict[Node, int] = {}
-    for operation in traced_operations(record(model, (given,)), hooked=False):
+    for operation in traced_operations(recording, hooked=False):
         view = operation.place.view
         if not operation.counted:
             continue
@@ -80,3 +83,15 @@ def profile_macs(
         )
         macs[node] = MACS(view)
     return macs if reduction is None else reduction(macs.values())
+
+
+def _refuse_fused_attention(recording: Recording) -> None:
+    """The peer fails on the fused attention where it returns no weights."""
+    for call in fused_calls(recording):
+        if isinstance(call.module, nn.MultiheadAttention):
+            wanted = call.args[4] if len(call.args) > 4 else call.kwargs.get("need_weights", True)
+            if not wanted:
+                raise NetledgerError(
+                    f"torchprofile fails on the fused attention of '{call.path}', which torch "
+                    "takes without gradients: call with gradients enabled"
+                )

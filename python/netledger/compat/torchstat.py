@@ -16,19 +16,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
 from netledger.conventions.torchstat import (
-    CONVENTION,
     FLOAT_BYTES,
     FLOPS_MODULES,
     MADD_MODULES,
     MEMORY_MODULES,
-    is_one_of,
+    WRITTEN_MODULES,
+    term_of,
 )
 from netledger.errors import NetledgerError
 from netledger.torch._inputs import Input
@@ -41,6 +43,7 @@ __all__ = ["Leaf", "report", "stat"]
 
 #: Each figure with the modules it is there for, in the order in which torchstat notes the others.
 _FIGURES = {"MAdd": MADD_MODULES, "Flops": FLOPS_MODULES, "Memory": MEMORY_MODULES}
+_BYTES = ("mem_read", "mem_write")
 _LARGEST_INT32 = 2**31 - 1
 
 
@@ -111,7 +114,7 @@ def _leaves(model: nn.Module, input_size: Sequence[int]) -> tuple[tuple[Leaf, ..
         f"[{figure}]: {type(call.module).__name__} is not supported!"
         for call in seen
         for figure, modules in _FIGURES.items()
-        if not is_one_of(type(call.module), modules)
+        if term_of(type(call.module), modules) is None
     ]
     views = {
         place.row: place.view
@@ -171,29 +174,31 @@ def _refusal(call: ModuleCall, reason: str) -> NetledgerError:
 
 def _leaf(path: str, call: ModuleCall, views: dict[int, LayerView]) -> Leaf:
     held = [parameter for parameter in call.module._parameters.values() if parameter is not None]
-    elements = torch.Size(call.output.shape[1:]).numel()
-    costs = dict.fromkeys(("madd", "flops", "mem_read", "mem_write"), 0)
-    if any(is_one_of(type(call.module), modules) for modules in _FIGURES.values()):
-        view = _view(call, views)
-        for metric in costs:
-            rule = CONVENTION.rule(metric)
-            assert callable(rule)
-            costs[metric] = rule(view)
+    found = [
+        term_of(type(call.module), modules)
+        for modules in (MADD_MODULES, FLOPS_MODULES, MEMORY_MODULES, WRITTEN_MODULES)
+    ]
+    costs = [0, 0, 0, 0]
+    if any(found):
+        trained = sum(parameter.numel() for parameter in held if parameter.requires_grad)
+        view = _view(call, views, trained)
+        costs = [term.cost(view) if term else 0 for term in found]
+    madd, flops, read, written = costs
     itemsize = call.args[0].dtype.itemsize
     return Leaf(
         path,
         call.args[0].shape[1:],
         call.output.shape[1:],
         sum(parameter.numel() for parameter in held),
-        np.float32(elements * FLOAT_BYTES / 1024**2),
-        costs["madd"],
-        costs["flops"],
-        _int32(costs["mem_read"], itemsize),
-        _int32(costs["mem_write"], itemsize),
+        np.float32(prod(call.output.shape[1:]) * FLOAT_BYTES / 1024**2),
+        madd,
+        flops,
+        _int32(read, itemsize),
+        _int32(written, itemsize),
     )
 
 
-def _view(call: ModuleCall, views: dict[int, LayerView]) -> LayerView:
+def _view(call: ModuleCall, views: dict[int, LayerView], trained: int) -> LayerView:
     """The layer that a module is, with the tensors and the weights of the module.
 
     A class that derives from one of torch.nn may do more than its layer: pad its input, or hold
@@ -205,7 +210,6 @@ def _view(call: ModuleCall, views: dict[int, LayerView]) -> LayerView:
             f"'{call.path}' ({type(call.module).__name__}) is no single layer of the kind that "
             "torchstat takes it for; use netledger.count"
         )
-    trained = sum(p.numel() for p in call.module.parameters() if p.requires_grad)
     return replace(
         found[0],
         inputs=tuple(given.shape for given in call.args if isinstance(given, TensorShape)),
@@ -229,26 +233,34 @@ def _int32(cost: int, itemsize: int) -> int:
 
 
 def _text(leaves: Sequence[Leaf]) -> str:
-    """The table and the totals. pandas decides what a number looks like, so it makes the table."""
+    """The table and the totals. pandas decides what the table looks like, so it prints it."""
     try:
         import pandas
     except ImportError as error:
         raise NetledgerError("torchstat.stat prints with pandas: pip install pandas") from error
-    table = pandas.DataFrame([_cells(leaf) for leaf in leaves])
-    table["duration[%]"] = 0.0
-    table["MemR+W(B)"] = table["MemRead(B)"] + table["MemWrite(B)"]
-    sums = {column: table[column].sum() for column in table.columns[3:]}
-    last = leaves[-1]
-    total = pandas.Series(
-        # torchstat's mistake: bytes of the last module.
-        {**sums, "MemRead(B)": last.mem_read, "MemWrite(B)": last.mem_write},
-        name="total",
-    )
-    table = pandas.concat([table, total.to_frame().T.infer_objects()]).fillna(" ")
-    table["memory(MB)"] = table["memory(MB)"].map("{:.2f}".format)
-    table["duration[%]"] = table["duration[%]"].map("{:.2%}".format)
-    for column in ("MAdd", "Flops"):
-        table[column] = table[column].map("{:,}".format)
+    params = _column([leaf.params for leaf in leaves])
+    memory = [float(leaf.memory) for leaf in leaves]
+    madd = _column([leaf.madd for leaf in leaves])
+    flops = _column([leaf.flops for leaf in leaves])
+    read, written = (_column([getattr(leaf, name) for leaf in leaves]) for name in _BYTES)
+    both = read + written
+    last = len(leaves) - 1
+    # The row of totals makes floats of all numbers. Of bytes read and written it has those of the
+    # last module: torchstat's mistake.
+    columns: dict[str, list[Any]] = {
+        "module name": [leaf.name for leaf in leaves] + [" "],
+        "input shape": [_sizes(leaf.input_shape) for leaf in leaves] + [" "],
+        "output shape": [_sizes(leaf.output_shape) for leaf in leaves] + [" "],
+        "params": [*map(float, params), float(params.sum())],
+        "memory(MB)": [f"{size:.2f}" for size in (*memory, sum(memory))],
+        "MAdd": [f"{float(count):,}" for count in (*madd, madd.sum())],
+        "Flops": [f"{float(count):,}" for count in (*flops, flops.sum())],
+        "MemRead(B)": [*map(float, read), float(read[last])],
+        "MemWrite(B)": [*map(float, written), float(written[last])],
+        "duration[%]": ["0.00%"] * (len(leaves) + 1),
+        "MemR+W(B)": [*map(float, both), float(both.sum())],
+    }
+    table = pandas.DataFrame(columns, index=[*range(len(leaves)), "total"])
     with pandas.option_context(
         "display.width", 1000, "display.max_rows", 10000, "display.max_columns", 10000
     ):
@@ -258,29 +270,19 @@ def _text(leaves: Sequence[Leaf]) -> str:
         [
             text,
             "=" * width,
-            f"Total params: {sums['params']:,}",
+            f"Total params: {params.sum():,}",
             "-" * width,
-            f"Total memory: {sums['memory(MB)']:.2f}MB",
-            f"Total MAdd: {_rounded(sums['MAdd'], 1000.0)}MAdd",
-            f"Total Flops: {_rounded(sums['Flops'], 1000.0)}Flops",
-            f"Total MemR+W: {_rounded(sums['MemR+W(B)'], 1024.0)}B",
+            f"Total memory: {sum(memory):.2f}MB",
+            f"Total MAdd: {_rounded(madd.sum(), 1000.0)}MAdd",
+            f"Total Flops: {_rounded(flops.sum(), 1000.0)}Flops",
+            f"Total MemR+W: {_rounded(both.sum(), 1024.0)}B",
             "",
         ]
     )
 
 
-def _cells(leaf: Leaf) -> dict[str, Any]:
-    return {
-        "module name": leaf.name,
-        "input shape": _sizes(leaf.input_shape),
-        "output shape": _sizes(leaf.output_shape),
-        "params": leaf.params,
-        "memory(MB)": leaf.memory,
-        "MAdd": leaf.madd,
-        "Flops": leaf.flops,
-        "MemRead(B)": leaf.mem_read,
-        "MemWrite(B)": leaf.mem_write,
-    }
+def _column(counts: Sequence[int]) -> npt.NDArray[np.int64]:
+    return np.array(counts, dtype=np.int64)
 
 
 def _sizes(shape: Sequence[int]) -> str:
@@ -288,7 +290,7 @@ def _sizes(shape: Sequence[int]) -> str:
 
 
 def _rounded(value: Any, step: float) -> str:
-    """A number in thousands, millions and so on, or as it is."""
+    """A number in thousands, millions and so on, rounded by numpy, or as it is."""
     for power, unit in ((4, "T"), (3, "G"), (2, "M"), (1, "K")):
         if value // step**power > 0:
             return f"{round(value / step**power, 2)}{unit}"

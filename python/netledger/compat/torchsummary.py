@@ -201,8 +201,10 @@ def _layer(call: ModuleCall, number: int, batch_size: int) -> LayerSummary:
     if not call.args or not _has_rank(call.args[0]):
         raise _refusal(call, "is not given a tensor by position")
     if any(is_parametrized(module, name) for name in ("weight", "bias")):
-        # torchsummary's look at the weight calls them, which makes rows of its own.
-        raise _refusal(call, "has parametrizations")
+        raise NetledgerError(
+            f"torchsummary adds rows for the parametrizations of '{call.path}' whenever it looks "
+            "at the weight, which is not reproduced here; use netledger.count"
+        )
     weights = _weights(module)
     return LayerSummary(
         f"{_class_name(module)}-{number}",

@@ -8,8 +8,9 @@ module's functions count is counted again in every further place that it has in 
 Multiply-accumulates (``"macs"``) are counted for products of matrices, linear layers, convolutions
 and attention, but not for ``torch.einsum`` and recurrent layers.
 
-The profiler leaves ``Tensor.__matmul__`` patched behind, so that in one process its second profile
-counts ``x @ y`` twice, the third three times; the numbers here are those of the first.
+The profiler leaves ``Tensor.__matmul__`` and ``F.scaled_dot_product_attention`` patched behind, so
+that in one process its second profile counts them twice, the third three times; the numbers here
+are those of the first.
 
 Where all parameters before and in an ``nn.MultiheadAttention`` are frozen, torch computes it in one
 piece that calls no function; the numbers here are those of the usual attention.

@@ -46,7 +46,6 @@ from netledger.conventions.sizes import (
     TRANSPOSED,
     bias_outputs,
     inputs,
-    outputs,
     per_input,
     per_output,
 )

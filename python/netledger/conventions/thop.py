@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from netledger._torch_names import MODULES_OF_OP
 from netledger.conventions.base import NOTHING, Convention, Rules, Term
 from netledger.conventions.sizes import (
     CONVOLUTIONS,
@@ -113,11 +114,15 @@ def hooked(hooks: Mapping[str, str]) -> Adapted:
             return _unseen("only modules are seen")
         if not origin.exact:
             return _unseen("the module's class only derives from torch's")
-        if origin.module_class is not None and origin.module_class.__name__ not in hooks:
-            return _unseen(f"{origin.module_class.__name__} has no rule")
-        return term
+        name = class_name(layer)
+        return term if name in hooks else _unseen(f"{name} has no rule")
 
     return adapted
+
+
+def class_name(layer: LayerView) -> str:
+    """The class of a layer's module; where it was built without one, the usual class for its op."""
+    return layer.origin.class_name or MODULES_OF_OP.get(layer.op, ("",))[0]
 
 
 def _unseen(reason: str) -> Term:

@@ -2,8 +2,7 @@
 
 ``flops`` are multiply-accumulates of convolutions (with bias) and linear layers (without), and one
 or two per input element of some others; ``madd`` are multiplications and additions of one sample;
-``mem_read`` and ``mem_write`` are bytes of inputs, weights and outputs; ``memory`` are the bytes of
-all outputs of one sample. Only modules that have no modules below them are looked at: functions,
+``mem_read`` and ``mem_write`` are bytes of inputs, weights and outputs. Only modules that have no modules below them are looked at: functions,
 operators and what attention does by itself count nothing. An element has 4 bytes: torchstat feeds a
 model 32-bit floats.
 
@@ -34,7 +33,8 @@ __all__ = [
     "FLOPS_MODULES",
     "MADD_MODULES",
     "MEMORY_MODULES",
-    "is_one_of",
+    "WRITTEN_MODULES",
+    "term_of",
 ]
 
 FLOAT_BYTES = 4
@@ -54,9 +54,9 @@ def _names(module_class: type) -> tuple[str, ...]:
     )
 
 
-def is_one_of(module_class: type, modules: Mapping[str, Any]) -> bool:
-    """Whether a class is one of torch.nn by those names, or derives from one."""
-    return any(name in modules for name in _names(module_class))
+def term_of(module_class: type, modules: Mapping[str, Term]) -> Term | None:
+    """The term of a class, or of one that it derives from; None if torchstat has no rule for it."""
+    return next((modules[name] for name in _names(module_class) if name in modules), None)
 
 
 def _samples(layer: LayerView) -> Any:
@@ -92,7 +92,7 @@ def _rules(terms: Mapping[str, Term]) -> Rules:
         if layer.op == "batch_norm" and len(layer.inputs[0]) != 4:  # BatchNorm1d, BatchNorm3d
             return NOTHING
         if layer.op not in _SEVERAL and origin.module_class is not None:
-            return term if is_one_of(origin.module_class, terms) else NOTHING
+            return term_of(origin.module_class, terms) or NOTHING
         return term
 
     by_op: dict[str | tuple[str, ...], Term] = {
@@ -283,32 +283,28 @@ MEMORY_MODULES = {
     **_of_each(("AvgPool2d", "MaxPool2d"), Term("input", _read_pool)),
 }
 
-_WRITTEN = {module: Term("output", _written) for module in MEMORY_MODULES}
+WRITTEN_MODULES = {module: Term("output", _written) for module in MEMORY_MODULES}
 
 
-# -- every module ----------------------------------------------------------------------------------
-
-
-def _output_bytes(layer: LayerView) -> Any:
-    return FLOAT_BYTES * prod(layer.outputs[0][1:])
+# -- parameters ------------------------------------------------------------------------------------
 
 
 def _held(layer: LayerView) -> Any:
     return layer.held_params
 
 
-def _of_all(term: Term) -> Rules:
-    """One rule for every module without children."""
+def _params_adapted(layer: LayerView, term: Term) -> Term:
+    origin = layer.origin
+    if origin.kind != "module" or layer.op == "multi_head_attention":
+        return NOTHING
+    return term if origin.call == origin.calls - 1 else _REPLACED
 
-    def adapted(layer: LayerView, term: Term) -> Term:
-        origin = layer.origin
-        if origin.kind != "module" or layer.op == "multi_head_attention":
-            return NOTHING
-        return term if origin.call == origin.calls - 1 else _REPLACED
 
-    fails = Term("nothing: torchstat fails on it", _fails)
-    return Rules({_SEVERAL: fails}, otherwise=term, adapted=adapted)
-
+PARAMS = Rules(
+    {_SEVERAL: Term("nothing: torchstat fails on it", _fails)},
+    otherwise=Term("weights", _held),
+    adapted=_params_adapted,
+)
 
 CONVENTION = Convention(
     "torchstat",
@@ -316,9 +312,8 @@ CONVENTION = Convention(
         "flops": _rules(FLOPS_MODULES),
         "madd": _rules(MADD_MODULES),
         "mem_read": _rules(MEMORY_MODULES),
-        "mem_write": _rules(_WRITTEN),
-        "memory": _of_all(Term("output of one sample", _output_bytes)),
-        "params": _of_all(Term("weights", _held)),
+        "mem_write": _rules(WRITTEN_MODULES),
+        "params": PARAMS,
     },
     "Flops",
 )

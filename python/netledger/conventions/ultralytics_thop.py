@@ -123,13 +123,19 @@ PRODUCT_FUNCTIONS = frozenset(
 _ATTENTION_FUNCTION = "F.multi_head_attention_forward"
 
 
-def hook_of(module_class: type | None) -> str:
-    """The hook of 2.2.3 for a class: that of the nearest ancestor that has one; "" if none has."""
-    for ancestor in module_class.__mro__ if module_class else ():
-        if ancestor.__module__.startswith("torch.nn.modules."):
-            hook = HOOKS["2.2.3"].get(ancestor.__name__)
-            if hook:
-                return hook
+def hook_of(module_class: type | None, class_name: str = "") -> str:
+    """The hook of 2.2.3 for a class: that of the nearest ancestor that has one; "" if none has.
+
+    Args:
+        module_class: the class; None if only its name is known.
+        class_name: its name, which is taken for that of a class of torch.nn.
+    """
+    hooks = HOOKS["2.2.3"]
+    if module_class is None:
+        return hooks.get(class_name, "")
+    for ancestor in module_class.__mro__:
+        if ancestor.__module__.startswith("torch.nn.modules.") and ancestor.__name__ in hooks:
+            return hooks[ancestor.__name__]
     return ""
 
 
@@ -141,9 +147,13 @@ def in_function(layer: LayerView) -> bool:
 def _is_softmin(layer: LayerView) -> bool:
     """An nn.Softmin is a softmax of the negated input, of which the softmax stands for it."""
     origin = layer.origin
-    return layer.op == "softmax" and any(
+    if layer.op != "softmax":
+        return False
+    if origin.module_class is None:
+        return origin.class_name == "Softmin"
+    return any(
         ancestor.__name__ == "Softmin" and ancestor.__module__.startswith("torch.nn.modules.")
-        for ancestor in (origin.module_class.__mro__ if origin.module_class else ())
+        for ancestor in origin.module_class.__mro__
     )
 
 
@@ -326,7 +336,7 @@ def _seen(layer: LayerView, term: Term) -> Term:
     if _is_softmin(layer):
         return SOFTMIN
     if origin.kind == "module":
-        return term
+        return term if origin.occurrences else _of_unknown_module(layer)
     if "multi_head_attention" in origin.inside:
         return _part("it is part of an attention that is counted as a whole")
     if origin.function == _ATTENTION_FUNCTION:
@@ -334,13 +344,18 @@ def _seen(layer: LayerView, term: Term) -> Term:
             f"ultralytics-thop 2.2.3 counts a call of {_ATTENTION_FUNCTION} as a whole, of which "
             f"only the parts are known here ('{layer.name}'): call an nn.MultiheadAttention"
         )
-    if hook_of(origin.module_class) not in ("", "zero_ops"):
+    if hook_of(origin.module_class, origin.class_name) not in ("", "zero_ops"):
         return _part("its module is counted as a whole")
     if not origin.function and layer.op in _PRODUCT_OPS:
         return UNKNOWN_FUNCTION
     if origin.function not in PRODUCT_FUNCTIONS:
         return NOTHING
     return EINSUM if layer.op == "einsum" else PRODUCTS
+
+
+def _of_unknown_module(layer: LayerView) -> Term:
+    """A module that is no other's child, as in a list of Python's: it has no hook."""
+    return PRODUCTS if layer.origin.function in PRODUCT_FUNCTIONS else NOTHING
 
 
 def _part(reason: str) -> Term:

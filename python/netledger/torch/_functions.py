@@ -1,4 +1,4 @@
-"""Notes by which public function of torch a layer was made, as tools that patch functions see it."""
+"""Notes which public function of torch made a layer, as tools that patch functions see it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ _POOLS = [
     for kind in ("avg_pool", "max_pool", "adaptive_avg_pool", "adaptive_max_pool")
     for spatial in (1, 2, 3)
 ]
-_CONVOLUTIONS = [f"{kind}{spatial}d" for kind in ("conv", "conv_transpose") for spatial in (1, 2, 3)]
+_CONVOLUTIONS = [
+    f"{kind}{spatial}d" for kind in ("conv", "conv_transpose") for spatial in (1, 2, 3)
+]
 
 #: Functions that some tool patches, with the names that conventions know them by.
 _NAMES: dict[str, tuple[Any, list[str]]] = {
@@ -68,7 +70,6 @@ _OUTER = frozenset({"F.interpolate", "F.upsample", "einops.einsum"})
 
 def _noted(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     """A function that tells the trace of its thread what was called."""
-
     outer = name in _OUTER
 
     @functools.wraps(original)
@@ -90,12 +91,15 @@ def _noted(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
                     functions[row] = call
         return answer
 
+    found: Any = noted
+    found.notes_calls, found.label = True, name
     return noted
 
 
 def _numbers(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[int | str, Any]:
     """The arguments that are not tensors."""
-    given: dict[int | str, Any] = {**dict(enumerate(args)), **kwargs}
+    given: dict[int | str, Any] = dict(enumerate(args))
+    given.update(kwargs)
     return {
         place: value
         for place, value in given.items()
@@ -136,13 +140,18 @@ def noted_functions() -> Iterator[None]:
     try:
         for home, name, wrapper, own in wrappers:
             now = vars(home).get(name)
-            if now is own:  # somebody else's patch stays
+            if getattr(now, "notes_calls", False):  # another thread's trace put it there
+                continue
+            if now is not own and now is not wrapper.__wrapped__:
+                # Somebody else's patch: it runs as before, and is noted too.
+                setattr(home, name, _noted(wrapper.label, now))
+            else:
                 setattr(home, name, wrapper)
-                replaced.append((home, name, own))
+            replaced.append((home, name, now))
         yield
     finally:
-        for home, name, own in replaced:
-            if own is None:
+        for home, name, before in replaced:
+            if before is None:
                 delattr(home, name)
             else:
-                setattr(home, name, own)
+                setattr(home, name, before)

@@ -468,6 +468,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if module is None
             else ScopeOrigin(
                 type(module),
+                type(module).__name__,
                 *layer_class(type(module)),
                 id(module) in training,
                 places.get(id(module), 1),

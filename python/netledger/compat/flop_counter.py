@@ -1,0 +1,504 @@
+"""Stands in for ``torch.utils.flop_counter`` (torch 2.13): ``FlopCounterMode``.
+
+    from netledger.compat.flop_counter import FlopCounterMode
+
+    with FlopCounterMode() as counter:
+        model(torch.empty(1, 3, 224, 224)).sum().backward()
+
+Figures and tables are torch's: FLOPs, two per multiply-accumulate, of what would run on the device
+that the model is on. The forward figures are those of the convention ``flop_counter``, in the
+version of the device. What is different:
+
+* A module that is called in the block is not run. It returns tensors of the right sizes and types
+  that hold no data (`Answer`), in lists, tuples and dicts; what a model returns beside them it
+  returns as in a trace, and an output class of its own becomes a dict.
+* Operations on such tensors hold no data either; a value cannot be read (``loss.item()``).
+  Operations on ordinary tensors run as always, and count.
+* ``backward()`` counts and computes nothing: the module is followed again on tensors without data,
+  by torch's own autograd and formulas, and parameters and inputs get no ``grad``.
+* A module is followed in evaluation mode: one that takes another way in training mode counts as it
+  would in the other.
+* Where torch takes a product of tensors that are not contiguous for ``mm`` and an addition instead
+  of ``addmm``, the figures per operation are of ``addmm``; their sum is the same.
+* ``custom_mapping`` and devices other than the CPU and meta are refused for recurrent layers, whose
+  kernels differ.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils import flop_counter as peer
+from torch.utils._python_dispatch import _disable_current_modes
+from torch.utils._pytree import tree_leaves, tree_map
+
+from netledger.compat._fused import fused_calls
+from netledger.conventions.base import Rules
+from netledger.conventions.flop_counter import CONVENTIONS
+from netledger.errors import NetledgerError
+from netledger.metrics import LayerView
+from netledger.torch._values import FOLLOWING
+from netledger.torch.recording import ModuleCall, Recording, TensorShape, record
+
+__all__ = ["Answer", "FlopCounterMode"]
+
+aten = torch.ops.aten
+
+_RECURRENT = frozenset(("rnn", "lstm", "gru"))
+_MOVING = frozenset(("transpose", "permute"))
+
+
+# -- tensors without data --------------------------------------------------------------------------
+
+
+class Answer(torch.Tensor):
+    """What a module that was not run returns: a tensor of which only sizes and type are known.
+
+    It claims to be on the device that the module is on. Operations on it give the like.
+    """
+
+    @staticmethod
+    def __new__(
+        cls: type[Answer], shape: tuple[int, ...], dtype: torch.dtype, device: torch.device
+    ) -> Answer:
+        made: Answer = torch.Tensor._make_wrapper_subclass(
+            cls, shape, dtype=dtype, device=device
+        )
+        return made
+
+    def __init__(self, *_: Any) -> None: ...
+
+    # Plain for torch's own functions.
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+
+    @classmethod
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        device = next(
+            value.device for value in tree_leaves((args, kwargs)) if isinstance(value, Answer)
+        )
+        if func is aten._local_scalar_dense.default:
+            raise NetledgerError(
+                "a tensor that holds no data has no value to read: the module was not run"
+            )
+        found = func(*_on_meta(args), **_on_meta(kwargs or {}))
+        if func._schema.is_mutable and isinstance(args[0], torch.Tensor):
+            return args[0]
+        return tree_map(lambda value: _answer(value, device), found)
+
+    def __repr__(self, **_: Any) -> str:  # type: ignore[override]
+        return f"Answer(shape={tuple(self.shape)}, dtype={self.dtype})"
+
+
+def _answer(value: Any, device: torch.device) -> Any:
+    if isinstance(value, torch.Tensor):
+        return Answer(tuple(value.shape), value.dtype, device)
+    return value
+
+
+def _on_meta(values: Any) -> Any:
+    """The same with meta tensors, and meta in place of any other device."""
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, torch.device):
+            return torch.device("meta")
+        if isinstance(value, Answer) or (isinstance(value, torch.Tensor) and not value.is_meta):
+            return torch.empty(tuple(value.shape), dtype=value.dtype, device="meta")
+        return value
+
+    return tree_map(moved, values)
+
+
+def _without_answers(values: Any) -> Any:
+    """The same, with meta tensors for those that hold no data."""
+    return tree_map(lambda value: _on_meta(value) if isinstance(value, Answer) else value, values)
+
+
+# -- counting a module -----------------------------------------------------------------------------
+
+
+class _Counted:
+    """A call of a module in the block, and what its forward counts."""
+
+    def __init__(
+        self, counter: FlopCounterMode, module: nn.Module, args: Any, kwargs: dict[str, Any]
+    ) -> None:
+        self.counter = counter
+        self.module = module
+        self.args = args
+        self.kwargs = kwargs
+        self.given = [
+            value for value in tree_leaves((args, kwargs)) if isinstance(value, torch.Tensor)
+        ]
+        self.device = self._device()
+        with _disable_current_modes():
+            self.recording = record(module, *_without_answers((tuple(args), kwargs)))
+        self.follows_gradients = torch.is_grad_enabled() and any(
+            tensor.requires_grad for tensor in [*self.given, *module.parameters()]
+        )
+
+    def _device(self) -> torch.device:
+        for tensor in [*self.module.parameters(), *self.module.buffers(), *self.given]:
+            return tensor.device
+        return torch.device("cpu")
+
+    # -- forward ------------------------------------------------------------------------------------
+
+    def add_forward(self) -> None:
+        """Add what the forward counts to the counter."""
+        if self.device.type == "cpu" and self._depends_on_more():
+            self._add(_replayed(self, backward=None))
+            return
+        if self.device.type not in ("cpu", "meta") and self._has("rnn", "lstm", "gru"):
+            raise NetledgerError(
+                f"the recurrent kernels of device '{self.device.type}' are not known: count on the "
+                "CPU or on meta tensors"
+            )
+        counts = self.counter.flop_counts
+        names = self.counter.names_of(self.module)
+        parents = self._parents(names)
+        for place, flops in self._costs():
+            if flops:
+                operation = self._operation(place.row, place.view)
+                for name in parents[place.row]:
+                    counts[name][operation] += flops
+
+    def _has(self, *ops: str) -> bool:
+        return any(row.op in ops for row in self.recording.ledger.rows)
+
+    def _depends_on_more(self) -> bool:
+        """Whether the kernels of the CPU depend on what a layer does not tell.
+
+        That is dropout within an attention, a mask that needs gradients, and the type of an LSTM.
+        """
+        training = any(module.training for module in self.module.modules())
+        rows = self.recording.ledger.rows
+        for row in rows:
+            if row.op == "scaled_dot_product_attention":
+                if training or (self.follows_gradients and len(row.input_shapes) > 3):
+                    return True
+            if row.op == "lstm" and not self._is_single():
+                return True
+        return False
+
+    def _is_single(self) -> bool:
+        return all(parameter.dtype == torch.float32 for parameter in self.module.parameters())
+
+    def _costs(self) -> Iterator[tuple[Any, Any]]:
+        ledger = self.recording.ledger
+        if self.device.type != "cpu":
+            yield from ledger._costs(_rules("meta"))
+            return
+        needed = any(tensor.requires_grad for tensor in self.given)
+        fused = fused_calls(self.recording, inputs_need_gradients=needed)
+        inside = {row for call in fused for row in call.rows}
+        rule = _rules("cpu_grad")
+        for place, flops in ledger._costs(rule):
+            yield place, 0 if place.row in inside else flops
+
+    def _operation(self, row: int, view: LayerView) -> Any:
+        """The operation that torch runs for a layer."""
+        op = view.op
+        if op.startswith("conv") and op != "concat":
+            return aten.convolution
+        if op == "matmul":
+            for name in ("baddbmm", "addmm"):
+                if view.origin.function.endswith(f".{name}"):
+                    return getattr(aten, name)
+            ranks = [len(shape) for shape in view.inputs]
+            folds = ranks[1] == 2 or max(ranks) == 2  # batches of the first become rows
+            return aten.mm if folds else aten.bmm
+        if op == "scaled_dot_product_attention":
+            return aten.mm if len(view.inputs[0]) == 2 else aten.bmm
+        if op == "einsum":
+            return aten.bmm
+        bias = view.attributes["bias"]
+        return aten.addmm if bias and not self._is_scattered(row, view) else aten.mm
+
+    def _is_scattered(self, row: int, view: LayerView) -> bool:
+        """Whether a linear layer reads a tensor of 3 dimensions that were just moved."""
+        if view.op != "linear" or len(view.inputs[0]) < 3:
+            return False
+        engine: Any = self.recording.ledger._engine
+        read = engine.node(row).inputs[0]
+        for before in reversed(range(row)):
+            node = engine.node(before)
+            if read in node.outputs:
+                shape = [size for size in engine.shape(node.inputs[0]) if size > 1]
+                moved = [size for size in engine.shape(read) if size > 1]
+                return node.op in _MOVING and shape != moved
+        return False
+
+    def _parents(self, names: dict[int, str]) -> list[list[str]]:
+        """Of every row the names of the modules that run, each once."""
+        parents: list[list[str]] = [["Global"] for _ in self.recording.ledger.rows]
+        for call in self.recording.calls:
+            name = names.get(id(call.module), type(call.module).__name__)
+            for row in call.rows:
+                if name not in parents[row]:
+                    parents[row].append(name)
+        return parents
+
+    # -- backward -----------------------------------------------------------------------------------
+
+    def add_backward(self, grads: tuple[Any, ...]) -> None:
+        """Add what the backward counts to the counter, if it counts now."""
+        if self.counter.mode is not None:
+            self._add(_replayed(self, backward=grads))
+
+    def _add(self, found: dict[str, dict[Any, int]]) -> None:
+        for name, counts in found.items():
+            for operation, flops in counts.items():
+                self.counter.flop_counts[name][operation] += flops
+
+    # -- outputs ------------------------------------------------------------------------------------
+
+    def answer(self) -> Any:
+        """What the module returns, as tensors without data that autograd follows."""
+        made: list[Answer] = []
+
+        def stand_in(value: Any) -> Any:
+            if isinstance(value, TensorShape):
+                made.append(Answer(value.shape, value.dtype, self.device))
+                return made[-1]
+            return value
+
+        answer = _mapped(self.recording.calls[0].output, stand_in)
+        if not self.follows_gradients:
+            return answer
+        sources = [
+            tensor
+            for tensor in [*self.given, *self.module.parameters()]
+            if tensor.requires_grad
+        ]
+        linked = _Link.apply(self, made, *sources)  # type: ignore[no-untyped-call]
+        followed = dict(zip(map(id, made), linked, strict=True))
+        return _mapped(answer, lambda value: followed.get(id(value), value))
+
+
+def _rules(version: str) -> Rules:
+    rule = CONVENTIONS[version].rule("flops")
+    assert isinstance(rule, Rules)
+    return rule
+
+
+def _mapped(value: Any, function: Callable[[Any], Any]) -> Any:
+    """A function applied to what is in lists, tuples and dicts; a shape is no tuple here."""
+    if isinstance(value, TensorShape):
+        return function(value)
+    if type(value) in (list, tuple):
+        return type(value)(_mapped(entry, function) for entry in value)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_mapped(entry, function) for entry in value))
+    if isinstance(value, dict):
+        return {key: _mapped(entry, function) for key, entry in value.items()}
+    return function(value)
+
+
+class _Link(torch.autograd.Function):
+    """Ties the outputs of a module to its inputs and parameters, so that backward comes by."""
+
+    @staticmethod
+    def forward(ctx: Any, call: _Counted, made: list[Answer], *sources: torch.Tensor) -> Any:
+        ctx.call = call
+        ctx.set_materialize_grads(False)
+        ctx.sizes = [
+            None if source.is_leaf else (tuple(source.shape), source.dtype, source.device)
+            for source in sources
+        ]
+        ctx.mark_non_differentiable(*(one for one in made if not one.is_floating_point()))
+        return tuple(made)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        ctx.call.add_backward(grads)
+        return None, None, *(None if size is None else Answer(*size) for size in ctx.sizes)
+
+
+def _replayed(call: _Counted, backward: tuple[Any, ...] | None) -> dict[str, dict[Any, int]]:
+    """What torch's own counter gives for a module on tensors without data.
+
+    Args:
+        call: the call of the module.
+        backward: what its outputs receive in backward, which alone is counted then; None to count
+            the forward.
+    """
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    mode = FakeTensorMode()
+
+    def empty(tensor: torch.Tensor) -> torch.Tensor:
+        with mode:
+            made = torch.empty_strided(
+                tuple(tensor.shape), tensor.stride(), dtype=tensor.dtype, device=tensor.device
+            )
+        return made.requires_grad_(tensor.requires_grad)
+
+    def replaced(value: Any) -> Any:
+        return empty(value) if isinstance(value, torch.Tensor) else value
+
+    counter = peer.FlopCounterMode(display=False)
+    gradients = torch.is_grad_enabled() if backward is None else True
+    with _disable_current_modes(), torch.set_grad_enabled(gradients), call.counter.paused():
+        args, kwargs = tree_map(replaced, (tuple(call.args), call.kwargs))
+        with _other_weights(call.module, empty), mode, counter:
+            answer = call.module(*args, **kwargs)
+            forward = counter.get_flop_counts()
+            if backward is None:
+                return forward
+            made = [value for value in tree_leaves(answer) if isinstance(value, torch.Tensor)]
+            # Not the outputs themselves, so that torch sees backward enter the module.
+            reached = [
+                tensor.view_as(tensor)
+                for tensor, grad in zip(made, backward, strict=True)
+                if grad is not None and tensor.requires_grad
+            ]
+            torch.autograd.backward(reached, [torch.empty_like(tensor) for tensor in reached])
+            return _difference(counter.get_flop_counts(), forward)
+
+
+@contextmanager
+def _other_weights(
+    module: nn.Module, other: Callable[[torch.Tensor], torch.Tensor]
+) -> Iterator[None]:
+    """Puts others in place of all parameters and buffers; shared ones stay shared."""
+    tables = [
+        table for below in module.modules() for table in (below._parameters, below._buffers)
+    ]
+    kept: list[dict[str, Any]] = [dict(table) for table in tables]
+    made: dict[int, torch.Tensor] = {}
+    try:
+        for table in tables:
+            for name, value in table.items():
+                if value is not None:
+                    if id(value) not in made:
+                        made[id(value)] = other(value)
+                    table[name] = made[id(value)]  # type: ignore[assignment]
+        yield
+    finally:
+        for table, values in zip(tables, kept, strict=True):
+            table.update(values)
+
+
+def _difference(
+    whole: dict[str, dict[Any, int]], part: dict[str, dict[Any, int]]
+) -> dict[str, dict[Any, int]]:
+    found: dict[str, dict[Any, int]] = {}
+    for name, counts in whole.items():
+        for operation, flops in counts.items():
+            more = flops - part.get(name, {}).get(operation, 0)
+            if more:
+                found.setdefault(name, {})[operation] = more
+    return found
+
+
+# -- the mode --------------------------------------------------------------------------------------
+
+
+class _NoTracker:
+    """In place of torch's tracker of modules: none runs in the block."""
+
+    parents = frozenset(("Global",))
+
+    def __enter__(self) -> _NoTracker:
+        return self
+
+    def __exit__(self, *exception: object) -> None: ...
+
+
+class FlopCounterMode(peer.FlopCounterMode):
+    """Stands in for ``torch.utils.flop_counter.FlopCounterMode``: counts without running modules.
+
+    Inside the ``with`` block a module that is called is not run: it returns tensors of the right
+    sizes and types without data, and the forward of the module counts as torch would count it on
+    the device that its parameters are on. Other operations on tensors run and count as always.
+    ``get_total_flops``, ``get_flop_counts`` and ``get_table`` are torch's own.
+
+    Args:
+        mods: not needed, as in torch.
+        depth: how many levels of modules the table shows.
+        display: whether the table is printed at the end of the block. Needs tabulate.
+        custom_mapping: must be empty: formulas of one's own would need the arguments of operations
+            that do not run.
+
+    Raises:
+        NetledgerError: formulas of one's own; a module that cannot be followed; reading a value
+            that was not computed.
+    """
+
+    def __init__(
+        self,
+        mods: nn.Module | list[nn.Module] | None = None,
+        depth: int = 2,
+        display: bool = True,
+        custom_mapping: dict[Any, Any] | None = None,
+    ) -> None:
+        if custom_mapping:
+            raise NetledgerError(
+                "custom_mapping is not supported: modules do not run here. Use a "
+                "netledger.conventions.Convention of your own, or torch's FlopCounterMode"
+            )
+        super().__init__(mods, depth, display)
+        self.mod_tracker: Any = _NoTracker()
+        self._thread = 0
+        self._paused = False
+        self._original: Any = None
+        self._names: dict[int, str] = {}
+        self._named: dict[int, nn.Module] = {}
+
+    def __enter__(self) -> FlopCounterMode:
+        super().__enter__()
+        self._thread = threading.get_ident()
+        self._original = original = nn.Module.__call__
+        counter = self
+
+        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if (
+                counter._paused
+                or FOLLOWING.trace is not None
+                or threading.get_ident() != counter._thread
+            ):
+                return original(module, *args, **kwargs)
+            counted = _Counted(counter, module, args, kwargs)
+            counted.add_forward()
+            return counted.answer()
+
+        nn.Module.__call__ = call  # type: ignore[method-assign]
+        return self
+
+    def __exit__(self, *args: Any) -> Any:
+        nn.Module.__call__ = self._original  # type: ignore[method-assign]
+        return super().__exit__(*args)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Modules run as always inside this block."""
+        kept, self._paused = self._paused, True
+        try:
+            yield
+        finally:
+            self._paused = kept
+
+    def names_of(self, module: nn.Module) -> dict[int, str]:
+        """torch's names of modules: the class of the outermost, then the path below it.
+
+        A module in several places has the last of their names, as in torch.
+        """
+        self._name(module)
+        return self._names
+
+    def _name(self, module: nn.Module) -> str:
+        name = self._names.setdefault(id(module), type(module).__name__)
+        if id(module) not in self._named:
+            for child_name, child in module.named_children():
+                self._names[id(child)] = f"{name}.{child_name}"
+                self._name(child)
+            self._named[id(module)] = module
+        return name
