@@ -44,6 +44,7 @@ class Origin:
         batch: the first size of the network's first input.
         inside: ops of the composites that the layer is part of, the outermost first.
         training: whether the module was in training mode when it was given.
+        root: whether that module is the model itself.
     """
 
     kind: str = "module"
@@ -58,6 +59,7 @@ class Origin:
     batch: Any = 1
     inside: tuple[str, ...] = ()
     training: bool = False
+    root: bool = False
 
 
 @cache

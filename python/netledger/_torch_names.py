@@ -167,5 +167,6 @@ FUNCTION_OF_OP: dict[str, str] = {
     "sigmoid": "torch.sigmoid",
     "tanh": "torch.tanh",
     "einsum": "torch.einsum",
+    "matmul": "torch.matmul",
     "multi_head_attention": "F.multi_head_attention_forward",
 }

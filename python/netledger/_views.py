@@ -8,7 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netledger._origin import Composite, Origin, Origins, built
-from netledger._results import Node
+from netledger._results import Node, Scope
 from netledger._torch_names import FUNCTION_OF_OP, OPS_OF_MODULE
 from netledger.metrics import LayerView
 
@@ -85,8 +85,7 @@ def _walk(engine: Any, origins: Origins | None) -> Iterator[tuple[int, Composite
             yield index, None, built(node.op)
             continue
         inside = tuple(composite.op for composite in around)
-        call = engine.scope_at(node.scope).call
-        yield index, None, _origin(node, call, origins, calls, inside)
+        yield index, None, _origin(node, engine.scope_at(node.scope), origins, calls, inside)
 
 
 def _view(row: Row, weights: Iterable[int | None], origin: Origin, engine: Any) -> LayerView:
@@ -118,7 +117,7 @@ def _view(row: Row, weights: Iterable[int | None], origin: Origin, engine: Any) 
 
 
 def _origin(
-    node: Node, call: int, origins: Origins, calls: list[int], inside: tuple[str, ...]
+    node: Node, scope: Scope, origins: Origins, calls: list[int], inside: tuple[str, ...]
 ) -> Origin:
     module_class, name, layer_class, exact, training, occurrences = origins.scopes[node.scope]
     called = origins.functions.get(node.index)
@@ -136,12 +135,13 @@ def _origin(
         module_class,
         name,
         exact,
-        call,
+        scope.call,
         calls[node.scope],
         occurrences,
         origins.batch,
         inside,
         training,
+        module_class is not None and not scope.path,
     )
 
 
@@ -153,6 +153,7 @@ def _composite_origin(
     around: list[Composite],
 ) -> Origin:
     module_class, name, _, exact, training, occurrences = origins.scopes[composite.scope]
+    scope = engine.scope_at(composite.scope)
     return Origin(
         "composite",
         "",
@@ -160,12 +161,13 @@ def _composite_origin(
         module_class,
         name,
         exact,
-        engine.scope_at(composite.scope).call,
+        scope.call,
         calls[composite.scope],
         occurrences,
         origins.batch,
         tuple(other.op for other in around),
         training,
+        not scope.path,
     )
 
 

@@ -54,7 +54,7 @@ class Functional(nn.Module):
 
 
 class AttentionByName(nn.Module):
-    """An attention with sizes of its own, which is given its inputs by name and in another order."""
+    """An attention of several sizes, which is given its inputs by name and in another order."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -11,6 +11,7 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 from torch import nn
+
 from torchvision_shim import torchvision
 
 __all__ = ["SUMMARIZED_MODELS"]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,6 +19,7 @@ from netledger.errors import NetledgerError
 from peers.golden_figures import Figures, golden_model, golden_models, golden_operations
 from peers.hooked_models import HOOKED_MODELS
 from peers.operation_models import OPERATIONS, Wrapped
+from peers.thop_comparison import NAMES, agree, agree_on_rules, import_peer
 
 PEERS = {"thop_0.1.1": "0.1.1", "thop_0.0.31": "0.0.31"}
 #: Whole models, of which one has been counted by 0.1.0 as well.
@@ -67,19 +66,18 @@ def test_0_1_0_is_0_1_1_but_for_pooling_and_layer_norms() -> None:
     different = []
     for name in OPERATIONS:
         module, given = golden_model(name)
-        try:
-            found = thop.profile(module, (given,), verbose=False, version="0.1.0")
-        except NetledgerError as error:
-            assert "thop 0.1.0 fails on LayerNorm" in str(error)
-            different.append(name)
+        if any(isinstance(layer, nn.LayerNorm) for layer in module.modules()):
+            with pytest.raises(NetledgerError, match=r"thop 0\.1\.0 fails on LayerNorm"):
+                thop.profile(module, (given,), verbose=False, version="0.1.0")
             continue
+        found = thop.profile(module, (given,), verbose=False, version="0.1.0")
         if found != thop.profile(module, (given,), verbose=False):
             different.append(name)
-    assert different == ["ln", "ln_noaffine", "adaavg_3x5(of 10x12)", "encoder_layer"]
+    assert different == ["adaavg_3x5(of 10x12)"]
     module, given = golden_model("adaavg_3x5(of 10x12)")
     # 10 // 3 * (12 // 5) + 1 for each of 4 * 3 * 5 outputs
     assert thop.profile(module, (given,), verbose=False, version="0.1.0") == (420.0, 0)
-    with pytest.raises(NetledgerError, match="0.1.0 fails on LayerNorm"):
+    with pytest.raises(NetledgerError, match=r"0\.1\.0 fails on LayerNorm"):
         nl.count(*golden_model("ln")).total("flops", "thop@0.1.0")
 
 
@@ -222,11 +220,11 @@ def test_rules_of_ones_own_that_cannot_be_followed() -> None:
 
 def test_what_is_refused() -> None:
     model, given = nn.Sequential(nn.Linear(3, 3)), (torch.rand(2, 3),)
-    with pytest.raises(NetledgerError, match="unknown version '1.0' of thop; there are 0.1.1"):
+    with pytest.raises(NetledgerError, match=r"unknown version .* of thop; there are"):
         thop.profile(model, given, version="1.0")
     with pytest.raises(NetledgerError, match="stride extrapolates"):
         thop.profile(model, given, stride=32, version="ultralytics-2.2.3")
-    with pytest.raises(NetledgerError, match="thop 0.0.31 takes no ret_layer_info"):
+    with pytest.raises(NetledgerError, match=r"thop 0\.0\.31 takes no ret_layer_info"):
         thop.profile(model, given, ret_layer_info=True, version="0.0.31")
 
     class ByName(Wrapped):
@@ -235,11 +233,13 @@ def test_what_is_refused() -> None:
 
     with pytest.raises(NetledgerError, match="'layer' \\(Linear\\), which is given its input by"):
         thop.profile(ByName(nn.Linear(3, 3)), given, verbose=False)
-    with pytest.raises(NetledgerError, match="a Softmax without dim"), warnings.catch_warnings():
+    softmax = nn.Sequential(nn.Softmax())
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        thop.profile(nn.Sequential(nn.Softmax()), given, verbose=False)
+        with pytest.raises(NetledgerError, match="a Softmax without dim"):
+            thop.profile(softmax, given, verbose=False)
     pooling = nn.Sequential(nn.AdaptiveAvgPool2d((None, 2)))
-    with pytest.raises(NetledgerError, match="0.0.31 fails on an output size of None"):
+    with pytest.raises(NetledgerError, match=r"0\.0\.31 fails on an output size of None"):
         thop.profile(pooling, (torch.rand(1, 1, 4, 4),), verbose=False, version="0.0.31")
 
 
@@ -270,67 +270,24 @@ def test_clever_format_of_several() -> None:
 
 # -- against the release that is installed ---------------------------------------------------------
 
-#: What a layer does not tell of itself: the convention differs there, as its documentation says.
-ONLY_BY_THE_CALL = {"without_batch", "linear_with_child", "single_layer", "not_its_own"}
-
 
 @pytest.fixture(scope="module")
 def installed() -> tuple[Any, str]:
     """The installed thop, and its version."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        module = pytest.importorskip("thop")
-    try:
-        found = importlib.metadata.version("thop").split(".post")[0]
-    except importlib.metadata.PackageNotFoundError:
-        pytest.skip("thop of another distribution")
-    if found not in thop.RELEASES:
-        pytest.skip(f"thop {found} is not among the versions")
-    return module, found
+    return import_peer("thop")
 
 
 @pytest.mark.peers
-@pytest.mark.parametrize("name", [*HOOKED_MODELS, *OPERATIONS])
+@pytest.mark.parametrize("name", NAMES)
 def test_installed(
     name: str, installed: tuple[Any, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    peer, version = installed
-    make, make_inputs = of_name(name)
-    options = {} if version == "0.0.31" else {"ret_layer_info": True, "report_missing": True}
-    torch.manual_seed(0)
-    ours = thop.profile(make(), make_inputs(), version=version, **options)
-    printed = capsys.readouterr().out
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        theirs = peer.profile(make(), make_inputs(), **options)
-    assert ours == theirs
-    assert printed == capsys.readouterr().out
-    if name not in ONLY_BY_THE_CALL | {"root_is_leaf_conv"}:
-        ledger = nl.count(make(), list(make_inputs()))
-        assert ledger.total("flops", f"thop@{version}") == int(theirs[0])
-        assert ledger.total("params", f"thop@{version}") == theirs[1]
-
-
-def of_name(name: str) -> tuple[Callable[[], nn.Module], Callable[[], tuple[Any, ...]]]:
-    """A model, and its inputs."""
-    if name in HOOKED_MODELS:
-        return HOOKED_MODELS[name]
-    make, make_input = OPERATIONS[name]
-    return make, lambda: (make_input(),)
+    agree(*installed, name, capsys)
 
 
 @pytest.mark.peers
 def test_installed_with_rules_of_ones_own(installed: tuple[Any, str]) -> None:
-    peer, version = installed
-
-    def rule(module: Any, inputs: Any, output: Any) -> None:
-        module.total_ops += torch.DoubleTensor([inputs[0].numel() + 3 * output[0].numel()])
-
-    for name in ("sharing", "vision_transformer"):
-        make, make_inputs = HOOKED_MODELS[name]
-        rules = {nn.MultiheadAttention: rule, nn.Conv2d: rule, nn.ReLU: rule}
-        expected = peer.profile(make(), make_inputs(), rules, verbose=False)
-        assert thop.profile(make(), make_inputs(), rules, False, version=version) == expected
+    agree_on_rules(*installed)
 
 
 @pytest.mark.peers

@@ -10,15 +10,15 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("torchvision_shim")
 
-from peers.golden_figures import Figures, golden_models, golden_operations
-from peers.operation_models import OPERATIONS
-from peers.summarized_models import SUMMARIZED_MODELS
-from peers.whole_models import MODELS
 from torch import nn
 
 import netledger as nl
 from netledger.compat import torchinfo as compat
 from netledger.errors import NetledgerError
+from peers.golden_figures import Figures, golden_models, golden_operations
+from peers.operation_models import OPERATIONS
+from peers.summarized_models import SUMMARIZED_MODELS
+from peers.whole_models import MODELS
 
 #: What Python needs to hold a storage: 64 bytes where the golden figures were made.
 STORAGE = sys.getsizeof(torch.empty(0).untyped_storage())
@@ -77,12 +77,14 @@ def test_counts_in_a_space_what_it_counts_of_each_network() -> None:
     width = space.choice("width", [4, 8])
     size = space.choice("size", [6, 10])
     x = space.input(2, 3, size, size)
-    x = nl.prelu(nl.batch_norm(nl.conv2d(x, width, 3, padding=1)))
-    x = nl.conv_transpose2d(x, width, 2, stride=2)
-    x = nl.transpose(nl.flatten(x, 2), 1, 2)
+    x = nl.conv2d(x, out_channels=width, kernel_size=3, padding=1)
+    x = nl.conv_transpose2d(nl.prelu(nl.batch_norm(x)), out_channels=width, kernel_size=2)
+    x = nl.transpose(nl.flatten(x, start_dim=2), dim0=1, dim1=2)
     x = nl.multi_head_attention(x, x, x, num_heads=2, batch_first=True)
-    x, *_ = nl.lstm(nl.layer_norm(x, width), 5, bidirectional=True, batch_first=True)
-    space.output(nl.gru_cell(nl.select(nl.linear(x, width), 1, 0), 3))
+    x = nl.layer_norm(x, normalized_shape=width)
+    x = nl.lstm(x, hidden_size=5, bidirectional=True, batch_first=True)[0]
+    x = nl.linear(nl.select(x, dim=1, index=0), out_features=width)
+    space.output(nl.gru_cell(x, hidden_size=3))
     codes = space.enumerate()
     for metric in ("flops", "params"):
         costs = space.sweep(codes, [metric], "torchinfo")[metric].tolist()

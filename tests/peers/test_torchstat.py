@@ -11,15 +11,15 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("torchvision_shim")
 
-from peers.golden_figures import Figures, golden_models, golden_operations
-from peers.operation_models import OPERATIONS
-from peers.summarized_models import SUMMARIZED_MODELS
-from peers.whole_models import MODELS
 from torch import nn
 
 import netledger as nl
 from netledger.compat import torchstat as compat
 from netledger.errors import NetledgerError, SpaceError
+from peers.golden_figures import Figures, golden_models, golden_operations
+from peers.operation_models import OPERATIONS
+from peers.summarized_models import SUMMARIZED_MODELS
+from peers.whole_models import MODELS
 
 #: The convention's names of the figures in the golden files.
 METRICS = {
@@ -77,13 +77,17 @@ def test_counts_in_a_space_what_it_counts_of_each_network() -> None:
     width = space.choice("width", [4, 8])
     size = space.choice("size", [8, 12])
     x = space.input(2, 3, size, size)
-    x = nl.conv2d(x, width, 3, padding=1, groups=1)
+    x = nl.conv2d(x, out_channels=width, kernel_size=3, padding=1)
     x = nl.relu(nl.batch_norm(x))
-    x = nl.max_pool2d(x, 2)
-    x = nl.conv_transpose2d(nl.prelu(x), 2 * width, (2, 3), stride=2, bias=False)
-    x = nl.interpolate(nl.avg_pool2d(x, (2, 1)), scale_factor=2)
-    x = nl.batch_norm(nl.flatten(nl.adaptive_avg_pool2d(x, 2), 1), affine=False)
-    space.output(nl.softmax(nl.linear(x, 5), dim=-1))
+    x = nl.max_pool2d(x, kernel_size=2)
+    x = nl.conv_transpose2d(
+        nl.prelu(x), out_channels=2 * width, kernel_size=(2, 3), stride=2, bias=False
+    )
+    x = nl.interpolate(nl.avg_pool2d(x, kernel_size=(2, 1)), size=(2 * size, 10))
+    x = nl.batch_norm(
+        nl.flatten(nl.adaptive_avg_pool2d(x, output_size=2), start_dim=1), affine=False
+    )
+    space.output(nl.softmax(nl.linear(x, out_features=5), dim=-1))
     codes = space.enumerate()
     for metric in METRICS:
         costs = space.sweep(codes, [metric], "torchstat")[metric].tolist()
@@ -178,7 +182,7 @@ def test_text(name: str, peer: Any, capsys: pytest.CaptureFixture[str]) -> None:
     try:
         theirs = _printed(peer.stat, make, shape, capsys)
     except (AssertionError, AttributeError):
-        with pytest.raises(NetledgerError, match="torchstat fails on|no single layer"):
+        with pytest.raises(NetledgerError, match=r"torchstat fails on"):
             compat.report(make(), shape)
     else:
         assert _printed(compat.stat, make, shape, capsys) == theirs

@@ -9,14 +9,14 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("torchvision_shim")
 
-from peers.golden_figures import Figures, golden_models, golden_operations
-from peers.operation_models import OPERATIONS
-from peers.summarized_models import SUMMARIZED_MODELS
-from peers.whole_models import MODELS
 from torch import nn
 
 from netledger.compat import torchsummary as compat
 from netledger.errors import NetledgerError
+from peers.golden_figures import Figures, golden_models, golden_operations
+from peers.operation_models import OPERATIONS
+from peers.summarized_models import SUMMARIZED_MODELS
+from peers.whole_models import MODELS
 
 
 def _golden(model: str) -> tuple[nn.Module, tuple[int, ...]]:

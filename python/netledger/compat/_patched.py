@@ -22,6 +22,7 @@ __all__ = [
     "parameters_by_module",
     "recorded",
     "require",
+    "require_shape",
     "visits",
 ]
 
@@ -30,6 +31,11 @@ def require(condition: bool, message: str) -> None:
     """Refuse what the tool itself fails on."""
     if not condition:
         raise NetledgerError(message)
+
+
+def require_shape(shape: Any) -> None:
+    """Refuse what is no tuple of sizes."""
+    require(isinstance(shape, tuple) and bool(shape), f"expected a tuple of sizes, got {shape!r}")
 
 
 def model_input(model: nn.Module, shape: tuple[int, ...]) -> Input:

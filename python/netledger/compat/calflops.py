@@ -13,7 +13,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from netledger.compat._patched import described, model_input, parameters_by_module, require
+from netledger.compat._patched import (
+    described,
+    model_input,
+    parameters_by_module,
+    require,
+    require_shape,
+)
 from netledger.compat._profiler import (
     LINE,
     Profile,
@@ -142,10 +148,7 @@ def _inputs(
         )
         return (args, _tokens(tokenizer, 1, 128)) if tokenizer else (args, kwargs)
     require(not args and not kwargs, "calflops takes no args and no kwargs beside an input_shape")
-    require(
-        isinstance(input_shape, tuple) and bool(input_shape),
-        f"input_shape is a tuple of sizes, got {input_shape!r}",
-    )
+    require_shape(input_shape)
     if tokenizer is None:
         require(
             "transformers" not in str(type(model)),

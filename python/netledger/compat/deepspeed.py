@@ -19,7 +19,13 @@ from typing import Any, TextIO
 
 from torch import nn
 
-from netledger.compat._patched import described, model_input, parameters_by_module, require
+from netledger.compat._patched import (
+    described,
+    model_input,
+    parameters_by_module,
+    require,
+    require_shape,
+)
 from netledger.compat._profiler import (
     LINE,
     Profile,
@@ -104,10 +110,7 @@ def get_model_profile(
     )
     positional, named = list(args), dict(kwargs or {})
     if input_shape is not None:
-        require(
-            isinstance(input_shape, tuple) and len(input_shape) > 0,
-            f"input_shape is a tuple of sizes, got {input_shape!r}",
-        )
+        require_shape(input_shape)
         positional = [model_input(model, input_shape)]
     require(bool(positional or named), "the profiler needs an input_shape, or args, or kwargs")
     profile = profiled(model, positional, named, COUNTS, ignore_modules)

@@ -27,6 +27,7 @@ from netledger.compat._patched import (
     parameters_by_module,
     recorded,
     require,
+    require_shape,
     visits,
 )
 from netledger.conventions.patched import gates
@@ -96,10 +97,7 @@ def get_model_complexity_info(
         name == "pytorch" or (name == "aten" and version != "0.6.9"),
         f"ptflops {version} has no backend {name!r}",
     )
-    require(
-        isinstance(input_res, tuple) and bool(input_res),
-        f"input_res is a tuple of sizes without the batch, got {input_res!r}",
-    )
+    require_shape(input_res)
     recording = _recorded(model, input_res, input_constructor)
     units = {"flops_units": flops_units, "param_units": param_units, "precision": output_precision}
     stream = sys.stdout if ost is None else ost

@@ -227,12 +227,8 @@ def hooked_classes(version: str) -> frozenset[str]:
 def _modules(version: str) -> Rules:
     terms = _TERMS[version]
     area = Rules(terms).terms["interpolate"]
-    has_timm = "timm_attention" in terms
 
     def adapted(layer: LayerView, term: Term) -> Term:
-        # Only the hook's own figure counts; those of the layers within are dropped.
-        if has_timm and "timm_attention" in layer.origin.inside:
-            return NOTHING
         # Upsampling of mode "area" is an adaptive pooling.
         module_class = layer.origin.module_class
         if layer.op != "interpolate" and layer.origin.function == "F.interpolate":
@@ -367,9 +363,13 @@ def _shared_out(term: Term, batch: Any) -> Term:
 
 def _together(version: str) -> Rules:
     modules, functions = MODULES[version], FUNCTIONS[version]
+    has_timm = "timm_attention" in _TERMS[version]
 
     def adapted(layer: LayerView, _: Term) -> Term:
-        hooked = repeated(_shared_out(modules.term(layer), layer.origin.batch), layer)
+        hooked = NOTHING
+        # Of timm's attention its own figure counts; those of the layers within are dropped.
+        if not (has_timm and "timm_attention" in layer.origin.inside):
+            hooked = repeated(_shared_out(modules.term(layer), layer.origin.batch), layer)
         called = functions.term(layer)
         if called is NOTHING or hooked is NOTHING:
             return called if hooked is NOTHING else hooked

@@ -2,9 +2,9 @@
 
 ``flops`` are multiply-accumulates of convolutions (with bias) and linear layers (without), and one
 or two per input element of some others; ``madd`` are multiplications and additions of one sample;
-``mem_read`` and ``mem_write`` are bytes of inputs, weights and outputs. Only modules that have no modules below them are looked at: functions,
-operators and what attention does by itself count nothing. An element has 4 bytes: torchstat feeds a
-model 32-bit floats.
+``mem_read`` and ``mem_write`` are bytes of inputs, weights and outputs. Only modules that have no
+modules below them are looked at: functions, operators and what attention does by itself count
+nothing. An element has 4 bytes: torchstat feeds a model 32-bit floats.
 
 torchstat fails on linear layers of other inputs than (N, features) and on modules that return
 several tensors; so do these rules.

@@ -347,7 +347,8 @@ def _seen(layer: LayerView, term: Term) -> Term:
     if hook_of(origin.module_class, origin.class_name) not in ("", "zero_ops"):
         return _part("its module is counted as a whole")
     if not origin.function and layer.op in _PRODUCT_OPS:
-        return UNKNOWN_FUNCTION
+        # A product that was built without a module is one that torch.matmul makes.
+        return UNKNOWN_FUNCTION if origin.class_name else PRODUCTS
     if origin.function not in PRODUCT_FUNCTIONS:
         return NOTHING
     return EINSUM if layer.op == "einsum" else PRODUCTS

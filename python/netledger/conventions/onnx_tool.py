@@ -1,0 +1,266 @@
+"""``onnx_tool``: as onnx-tool 1.0.1 counts a model that ``torch.onnx.export`` (opset 17) wrote.
+
+Its figure, called MACs, weighs scalar operations by what they cost on a CPU: an addition, a
+multiplication and a comparison 1, a division 4, a square root 24, an exponential 32, a logarithm
+43. So convolutions and linear layers count multiply-accumulates and biases, and everything that
+computes counts.
+
+A batch norm is taken to be folded into a convolution without bias, as the exporter does: it counts
+the bias that the convolution then has. One after anything else is not folded and counts 31 per
+output element in the peer; one after a convolution with bias counts nothing. A convention sees one
+layer at a time and cannot tell.
+
+The bytes and parameters that the peer prints are those of the exported file, with batch norms
+folded, constants added and equal tensors merged; they are not defined here.
+
+Source: ThanatosShinji/onnx-tool, onnx_tool/node.py; the operations that torch exports.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from netledger.conventions.base import NOTHING, Convention, Rules, Term
+from netledger.conventions.fvcore import attention_scores
+from netledger.conventions.sizes import (
+    CONVOLUTIONS,
+    TRANSPOSED,
+    bias_outputs,
+    inputs,
+    outputs,
+    per_input,
+    per_output,
+    products,
+)
+from netledger.errors import SpaceError
+
+if TYPE_CHECKING:
+    from netledger.metrics import LayerView
+
+__all__ = ["CONVENTION"]
+
+_DIVISION, _ROOT, _EXPONENTIAL, _LOGARITHM, _SINE = 4, 24, 32, 43, 39
+#: The peer takes a tanh for two operations, each an exponential, two additions and a division.
+_TANH = 2 * (_EXPONENTIAL + 2 + _DIVISION)
+_SOFTMAX = _EXPONENTIAL + _DIVISION
+#: What a fused attention adds on scalars: three square roots and a division, to find its scale.
+_SCALE = 3 * _ROOT + _DIVISION
+
+_ELEMENTWISE = {
+    1: (
+        "add sub rsub mul abs neg sign relu gt lt ge le eq ne maximum minimum floor ceil fmod "
+        "remainder"
+    ),
+    2: "relu6 hardtanh clamp leaky_relu prelu rrelu",
+    4: "div reciprocal hardsigmoid",
+    5: "hardswish",
+    6: "softsign",
+    7: "gelu",
+    _ROOT: "sqrt",
+    _ROOT + _DIVISION: "rsqrt",
+    _EXPONENTIAL: "exp sigmoid pow square",
+    _EXPONENTIAL + 1: "silu glu",
+    _EXPONENTIAL + 3: "elu",
+    _SOFTMAX: "softmax",
+    _SOFTMAX + 1: "softmin",
+    _SINE: "sin cos",
+    _LOGARITHM: "log",
+    _EXPONENTIAL + _LOGARITHM: "logsigmoid",
+    _EXPONENTIAL + 1 + _LOGARITHM: "softplus",
+    _TANH: "tanh",
+    _TANH + 1: "tanhshrink",
+    _SOFTMAX + 1 + _LOGARITHM: "log_softmax",
+    _TANH + 8: "gelu_tanh",
+    _EXPONENTIAL + 1 + _LOGARITHM + _TANH + 1: "mish",
+}
+
+
+def _with_bias(layer: LayerView) -> Any:
+    return products(layer) + bias_outputs(layer)
+
+
+def _transposed(layer: LayerView) -> Any:
+    """The peer goes by output elements, and by the output channels of a group."""
+    attributes = layer.attributes
+    spatial = int(layer.op[-2])
+    kernel = attributes["kernel_size"]
+    window = prod(kernel) if isinstance(kernel, tuple) else kernel**spatial
+    channels = attributes["out_channels"] // attributes["groups"]
+    return outputs(layer) * window * channels + bias_outputs(layer)
+
+
+def _matrix_product(layer: LayerView) -> Any:
+    """``baddbmm`` is exported with both of its factors."""
+    factors = 2 * outputs(layer) if layer.origin.function.endswith("baddbmm") else 0
+    return products(layer) + factors
+
+
+def _window(layer: LayerView) -> Any:
+    """The peer looks at two sizes of a window at most."""
+    kernel = layer.attributes["kernel_size"]
+    sizes = kernel if isinstance(kernel, tuple) else (kernel,) * int(layer.op[-2])
+    return prod(sizes[:2]) * outputs(layer)
+
+
+def _adaptive(layer: LayerView) -> Any:
+    """An average of everything is an operation of its own; else the windows are whole numbers."""
+    spatial = int(layer.op[-2])
+    read, made = layer.inputs[0][-spatial:], layer.outputs[0][-spatial:]
+    if layer.op.startswith("adaptive_avg") and _is_global(layer, spatial):
+        return inputs(layer) + _DIVISION * outputs(layer)
+    windows = [large // small for large, small in zip(read, made, strict=True)]
+    return prod(windows[:2]) * outputs(layer)
+
+
+def _is_global(layer: LayerView, spatial: int) -> bool:
+    size = layer.attributes["output_size"]
+    return all(one == 1 for one in (size if isinstance(size, tuple) else (size,) * spatial))
+
+
+def _layer_norm(layer: LayerView) -> Any:
+    """Roots and divisions are counted over the first normalized dimension alone."""
+    shape = layer.attributes["normalized_shape"]
+    rank = len(shape) if isinstance(shape, tuple) else 1
+    sizes = list(layer.inputs[0])
+    del sizes[-rank]
+    return 7 * inputs(layer) + (1 + _ROOT + _DIVISION) * prod(sizes)
+
+
+def _resampled(layer: LayerView) -> Any:
+    mode = layer.attributes["mode"]
+    weight = 8 if mode == "bicubic" else 0 if mode.startswith("nearest") else 4
+    return weight * outputs(layer)
+
+
+def _einsum(layer: LayerView) -> Any:
+    """The product of the sizes of all letters of two operands."""
+    operands = layer.attributes["equation"].replace(" ", "").split("->")[0].split(",")
+    if len(operands) != 2 or "." in "".join(operands):
+        raise SpaceError(
+            "convention 'onnx_tool' has no rule for an einsum of other than two operands, or with "
+            "dots: onnx-tool fails on it"
+        )
+    sizes: dict[str, Any] = {}
+    for letters, shape in zip(operands, layer.inputs, strict=True):
+        sizes.update(zip(letters, shape, strict=True))
+    return prod(sizes.values())
+
+
+def _attention(layer: LayerView) -> Any:
+    """Queries and keys are scaled apart, by a scale that is computed."""
+    query, key = layer.inputs[:2]
+    scores = products(layer) // (query[-1] + layer.inputs[2][-1])
+    masked = scores if len(layer.inputs) > 3 else 0
+    return products(layer) + _SOFTMAX * scores + masked + prod(query) + prod(key) + _SCALE
+
+
+def _attention_module(layer: LayerView) -> Any:
+    attributes = layer.attributes
+    query, key = layer.inputs[0], layer.inputs[1]
+    embedding = query[-1]
+    read, given = prod(query[:-1]) * embedding, prod(key[:-1]) * embedding
+    biases = 2 * read + 2 * given if attributes["bias"] else 0
+    softmax = _SOFTMAX * attention_scores(layer) * attributes["num_heads"] // embedding
+    scaled = read if attributes["need_weights"] else read + given + _SCALE
+    return products(layer) + biases + softmax + scaled + _UNFLATTENED
+
+
+#: Unflattening from the end computes a position: a remainder and an addition.
+_UNFLATTENED = 2
+
+
+def _unflattened(layer: LayerView) -> int:
+    return _UNFLATTENED if layer.attributes["dim"] < 0 else 0
+
+
+def _steps(layer: LayerView) -> Any:
+    """Steps of all samples and layers, times the size of the state; directions are left out."""
+    attributes = layer.attributes
+    return prod(layer.inputs[0][:-1]) * attributes["num_layers"] * attributes["hidden_size"]
+
+
+def _lstm(layer: LayerView) -> Any:
+    directions = 2 if layer.attributes["bidirectional"] else 1
+    biases = 8 * directions * _steps(layer) if layer.attributes["bias"] else 0
+    return products(layer) + biases + (4 + 3 * _EXPONENTIAL + _TANH + 4) * _steps(layer)
+
+
+def _gru(layer: LayerView) -> Any:
+    """The biases are not counted, unlike those of an LSTM."""
+    return products(layer) + (3 + 2 * _EXPONENTIAL + _TANH // 2 + 5) * _steps(layer)
+
+
+_POINTWISE_OF_CELL = {
+    "lstm_cell": (4, 4 + 3 * _EXPONENTIAL + 2 * _TANH + 4),
+    "gru_cell": (3, 7 + 2 * _EXPONENTIAL + _TANH),
+    "rnn_cell": (1, 1 + _TANH),
+}
+
+
+def _cell(layer: LayerView) -> Any:
+    gates, pointwise = _POINTWISE_OF_CELL[layer.op]
+    if layer.attributes.get("nonlinearity") == "relu":
+        pointwise = 2
+    biases = 2 * gates if layer.attributes["bias"] else 0
+    return products(layer) + (biases + pointwise) * outputs(layer)
+
+
+def _refused(layer: LayerView) -> Any:
+    raise SpaceError(
+        f"convention 'onnx_tool' has no rule for {layer.op}: onnx-tool, or the export, fails on it"
+    )
+
+
+def _as_exported(layer: LayerView, term: Term) -> Term:
+    """The mean of an attention's weights is left out where nobody reads it."""
+    if layer.op == "mean" and "multi_head_attention" in layer.origin.inside:
+        return NOTHING
+    return term
+
+
+_RECURRENT = "multiply-accumulates, biases, and by element what the gates compute"
+
+MACS = Rules(
+    {
+        (*CONVOLUTIONS, "linear"): (
+            "multiply-accumulates, and 1 per output element for the bias",
+            _with_bias,
+        ),
+        TRANSPOSED: (
+            "window times output channels of a group per output element, and 1 for the bias",
+            _transposed,
+        ),
+        "matmul": ("multiply-accumulates", _matrix_product),
+        "einsum": ("the product of the sizes of all letters", _einsum),
+        "scaled_dot_product_attention": (
+            "multiply-accumulates, 36 per score, the scale and the mask",
+            _attention,
+        ),
+        "multi_head_attention": (
+            "multiply-accumulates, biases, 36 per score and the scale",
+            _attention_module,
+        ),
+        "lstm": (_RECURRENT, _lstm),
+        "gru": ("multiply-accumulates, and by element what the gates compute", _gru),
+        ("lstm_cell", "gru_cell", "rnn_cell"): (_RECURRENT, _cell),
+        "batch_norm": ("1 per output element, the bias of the convolution before it", outputs),
+        "layer_norm": ("7 per input element and 29 per root", _layer_norm),
+        "instance_norm": per_input(7),
+        "group_norm": per_input(9),
+        tuple(
+            f"{kind}{spatial}d" for kind in ("max_pool", "avg_pool") for spatial in (1, 2, 3)
+        ): ("the window per output element", _window),
+        tuple(
+            f"adaptive_{kind}_pool{spatial}d" for kind in ("max", "avg") for spatial in (1, 2, 3)
+        ): ("the window per output element; 1 per input and 4 per output if global", _adaptive),
+        "interpolate": ("0 (nearest), 4 (linear) or 8 (cubic) per output element", _resampled),
+        ("mean", "sum", "amax", "amin", "max", "min"): per_input(1),
+        "unflatten": ("the position of the dimension", _unflattened),
+        ("rnn", "local_response_norm", "selu", "celu", "rms_norm"): ("not exported", _refused),
+        **{tuple(ops.split()): per_output(weight) for weight, ops in _ELEMENTWISE.items()},
+    },
+    adapted=_as_exported,
+)
+
+CONVENTION = Convention("onnx_tool", {"flops": MACS, "macs": MACS}, figure="MACs")
