@@ -66,12 +66,18 @@ def calls(model: torch.nn.Module) -> dict[str, Callable[[Any], Any]]:
         "calflops": lambda module: module.calculate_flops(
             model, input_shape=(1, *SHAPE), print_results=False, output_as_string=False
         ),
-        "torchstat": lambda module: module.stat(model, SHAPE),
+        "deepspeed": lambda module: module.get_model_profile(
+            model, (1, *SHAPE), print_profile=False, as_string=False
+        ),
     }
 
 
 #: Where the calls are in the tools, if that is not a module of the stand-in's name.
-HOMES = {"fvcore": "fvcore.nn", "flop_counter": "torch.utils.flop_counter"}
+HOMES = {
+    "fvcore": "fvcore.nn",
+    "flop_counter": "torch.utils.flop_counter",
+    "deepspeed": "deepspeed.profiling.flops_profiler",
+}
 
 
 def seconds(call: Call) -> float:

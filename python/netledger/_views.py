@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -39,80 +39,92 @@ def places_of(ledger: Ledger) -> list[Place]:
 
 def _places(ledger: Ledger) -> Iterator[Place]:
     engine, origins = ledger._engine, ledger._origins
-    rows = ledger.rows
-    if origins is None:
-        batch = first_batch(engine)
-    for index, composite, origin in _walk(engine, origins):
-        row = rows[index]
+    rows, nodes, scope = ledger.rows, ledger._nodes, ledger._scope
+    batch = first_batch(engine) if origins is None else None
+    seen: set[int | None] = set()
+    for index, composite, origin in _walk(nodes, scope, origins):
         if composite is not None:
-            path = engine.scope_at(composite.scope).path
+            path = scope(composite.scope).path
             yield Place(index, path, composite_view(composite, path, origin))
             continue
+        row, weights = rows[index], nodes[index].weights
         if origins is None:
             origin = replace(origin, batch=batch)
-        yield Place(index, row.path, _view(row, engine.node(index).weights, origin, engine))
+        held = row.params
+        if not seen.isdisjoint(weights):
+            held = _held(engine, weights)
+        seen.update(weights)
+        seen.discard(None)
+        yield Place(index, row.path, _view(row, held, origin))
 
 
 def origins_of_space(engine: Any, origins: Origins | None) -> list[tuple[int, Any, Origin]]:
     """Of every layer and composite of a space its index, the composite or None, its origin."""
     batch = first_batch(engine)
+    nodes = [engine.node(index) for index in range(len(engine))]
     return [
         (index, composite, replace(origin, batch=batch))
-        for index, composite, origin in _walk(engine, origins)
+        for index, composite, origin in _walk(nodes, engine.scope_at, origins)
     ]
 
 
-def _walk(engine: Any, origins: Origins | None) -> Iterator[tuple[int, Composite | None, Origin]]:
+def _walk(
+    nodes: Sequence[Node], scope_at: Callable[[int], Scope], origins: Origins | None
+) -> Iterator[tuple[int, Composite | None, Origin]]:
     """Every layer of a graph, composites before their parts."""
     if origins is None:
-        for index in range(len(engine)):
-            yield index, None, built(engine.node(index).op)
+        for index, node in enumerate(nodes):
+            yield index, None, built(node.op)
         return
-    calls = _numbers_of_calls(engine, origins)
+    calls = _numbers_of_calls(scope_at, origins)
     composites = iter(origins.composites)
     upcoming = next(composites, None)
     around: list[Composite] = []
-    for index in range(len(engine)):
+    inside: tuple[str, ...] = ()
+    for index, node in enumerate(nodes):
         while around and around[-1].end_row <= index:
             around.pop()
+            inside = tuple(composite.op for composite in around)
         while upcoming is not None and upcoming.first_row <= index:
             if upcoming.end_row > upcoming.first_row:
-                yield index, upcoming, _composite_origin(upcoming, engine, origins, calls, around)
+                origin = _composite_origin(upcoming, scope_at, origins, calls, inside)
+                yield index, upcoming, origin
                 around.append(upcoming)
+                inside = tuple(composite.op for composite in around)
             upcoming = next(composites, None)
-        node = engine.node(index)
         if node.scope >= len(calls):  # added to the graph after the trace
             yield index, None, built(node.op)
             continue
-        inside = tuple(composite.op for composite in around)
-        yield index, None, _origin(node, engine.scope_at(node.scope), origins, calls, inside)
+        yield index, None, _origin(node, scope_at(node.scope), origins, calls, inside)
 
 
-def _view(row: Row, weights: Iterable[int | None], origin: Origin, engine: Any) -> LayerView:
-    held = row.params
-    if weights:
-        held = sum(
-            prod(engine.shape(weight))
-            for weight in set(weights)
-            if weight is not None and engine.kind(weight) == "parameter"
-        )
+def _held(engine: Any, weights: Iterable[int | None]) -> int:
+    """Elements of the parameters among some weights."""
+    return sum(
+        prod(engine.shape(weight))
+        for weight in set(weights)
+        if weight is not None and engine.kind(weight) == "parameter"
+    )
+
+
+def _view(row: Row, held: int, origin: Origin) -> LayerView:
     return LayerView(
-        op=row.op,
-        name=row.name,
-        attributes=row.attributes,
-        inputs=row.input_shapes,
-        outputs=row.output_shapes,
-        params=row.params,
-        trainable_params=row.trainable_params,
-        buffers=row.buffers,
-        macs=row.macs,
-        flops=row.flops,
-        activations=row.activations,
-        output_elements=row.outputs,
-        memory_access=row.memory_access,
-        memory_access_bytes=row.memory_access_bytes,
-        held_params=held,
-        origin=origin,
+        row.op,
+        row.name,
+        row.attributes,
+        row.input_shapes,
+        row.output_shapes,
+        row.params,
+        row.trainable_params,
+        row.buffers,
+        row.macs,
+        row.flops,
+        row.activations,
+        row.outputs,
+        row.memory_access,
+        row.memory_access_bytes,
+        held,
+        origin,
     )
 
 
@@ -147,13 +159,13 @@ def _origin(
 
 def _composite_origin(
     composite: Composite,
-    engine: Any,
+    scope_at: Callable[[int], Scope],
     origins: Origins,
     calls: list[int],
-    around: list[Composite],
+    inside: tuple[str, ...],
 ) -> Origin:
     module_class, name, _, exact, training, occurrences = origins.scopes[composite.scope]
-    scope = engine.scope_at(composite.scope)
+    scope = scope_at(composite.scope)
     return Origin(
         "composite",
         "",
@@ -165,7 +177,7 @@ def _composite_origin(
         calls[composite.scope],
         occurrences,
         origins.batch,
-        tuple(other.op for other in around),
+        inside,
         training,
         not scope.path,
     )
@@ -184,9 +196,9 @@ def composite_view(composite: Composite, path: str, origin: Origin) -> LayerView
     )
 
 
-def _numbers_of_calls(engine: Any, origins: Origins) -> list[int]:
+def _numbers_of_calls(scope_at: Callable[[int], Scope], origins: Origins) -> list[int]:
     """How often the module of each scope was called, by scope."""
-    scopes = [engine.scope_at(number) for number in range(len(origins.scopes))]
+    scopes = [scope_at(number) for number in range(len(origins.scopes))]
     times: dict[str, int] = {}
     for scope in scopes:
         times[scope.path] = max(times.get(scope.path, 0), scope.call + 1)

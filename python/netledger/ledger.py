@@ -125,6 +125,7 @@ class Ledger:
         self._counts = counts
         self._title = title
         self._origins = origins
+        self._scopes: dict[int, Scope] = {}
 
     # -- totals -----------------------------------------------------------------------------------
 
@@ -291,8 +292,8 @@ class Ledger:
         columns = [self._counts.columns[column].tolist() for column in COLUMNS]
         rows = []
         for index, costs in enumerate(zip(*columns, strict=True)):
-            node = engine.node(index)
-            scope = engine.scope_at(node.scope)
+            node = self._nodes[index]
+            scope = self._scope(node.scope)
             rows.append(
                 Row(
                     index,
@@ -309,6 +310,17 @@ class Ledger:
                 )
             )
         return tuple(rows)
+
+    @cached_property
+    def _nodes(self) -> list[Node]:
+        return [self._engine.node(index) for index in range(len(self._engine))]
+
+    def _scope(self, number: int) -> Scope:
+        """One call of a module, read from the engine once."""
+        scopes = self._scopes
+        if number not in scopes:
+            scopes[number] = self._engine.scope_at(number)
+        return scopes[number]
 
     def __len__(self) -> int:
         """Number of rows."""

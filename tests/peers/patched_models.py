@@ -12,12 +12,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import nn
+
 from torchvision_shim import torchvision
 
-__all__ = ["PATCHED_MODELS"]
+__all__ = ["IMAGE", "PATCHED_MODELS"]
 
 Tensor = torch.Tensor
 VISION = torchvision.models
+#: The size of images, where they are large.
 IMAGE = (3, 64, 64)
 
 
@@ -119,6 +121,23 @@ class Attentions(nn.Module):
         return masked, part, self.attention(x, x, x, need_weights=False)[0]
 
 
+class Mixer(nn.Module):
+    """Linear layers of transposed and cut tensors, one of which is frozen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens = nn.Sequential(nn.Linear(5, 7), nn.GELU(), nn.Linear(7, 5))
+        self.channels = nn.Linear(16, 16)
+        self.frozen = nn.Linear(16, 4).requires_grad_(False)
+        self.last = nn.Linear(4, 2, bias=False)
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.tokens(x.transpose(1, 2)).transpose(1, 2)
+        x = self.channels(x + 1) + self.channels(torch.relu(x.transpose(0, 1)).transpose(0, 1))
+        query, key = x.unflatten(2, (2, 8)).permute(2, 0, 1, 3).flatten(3).unbind(0)
+        return self.last(self.frozen(torch.cat([query, key], 2)[:, 1:])), self.channels(x[:, ::2])
+
+
 class Derived(nn.Conv2d):
     """A convolution of another class."""
 
@@ -177,6 +196,7 @@ PATCHED_MODELS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
         (5, 16),
     ),
     "frozen attentions": (lambda: Attentions().requires_grad_(False), (5, 16)),
+    "mixer": (Mixer, (5, 16)),
     "layers": (layers, (3, 19, 19)),
     "encoder": (encoder(), (5, 16)),
     "encoder, sequence first": (encoder(batch_first=False), (5, 16)),

@@ -39,8 +39,19 @@ def capture(call: Callable[[], Any]) -> tuple[Any, str]:
         return call(), printed.getvalue()
 
 
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Threads that wait for each other on a busy machine take longer than one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def run_peer(call: Callable[[nn.Module], Any], model: nn.Module) -> tuple[Any, str]:
     """What a peer returns and prints for a copy of a model."""
-    with warnings.catch_warnings(), _unpatched():
+    with warnings.catch_warnings(), _unpatched(), _one_thread():
         warnings.simplefilter("ignore")
         return capture(lambda: call(copy.deepcopy(model)))

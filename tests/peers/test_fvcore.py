@@ -12,13 +12,13 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("torchvision_shim")
 
-from peers.golden_figures import Figures, golden_models, golden_operations
-from peers.traced_models import TRACED_MODELS, golden_model
 from torch import nn
 
 import netledger as nl
 from netledger.compat import fvcore as compat
 from netledger.errors import NetledgerError
+from peers.golden_figures import Figures, golden_models, golden_operations
+from peers.traced_models import TRACED_MODELS, golden_model
 
 # -- golden figures --------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import importlib
 from types import ModuleType
 from typing import Any
 
@@ -11,11 +11,10 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("torchvision_shim")
 
-from peers.golden_figures import Figures, golden_models
-from peers.traced_models import TRACED_MODELS, golden_model
-
 import netledger as nl
 from netledger.conventions import convention_of
+from peers.golden_figures import Figures, golden_models
+from peers.traced_models import TRACED_MODELS, golden_model
 
 
 @pytest.mark.parametrize(("model", "peer", "figures"), golden_models("mmengine"))
@@ -35,9 +34,7 @@ def test_counts_as_fvcore_does() -> None:
 def peer() -> ModuleType:
     for needed in ("mmengine", "addict", "rich", "yapf", "cv2"):
         pytest.importorskip(needed)
-    import mmengine.analysis
-
-    return sys.modules["mmengine.analysis"]
+    return importlib.import_module("mmengine.analysis")
 
 
 @pytest.mark.peers

@@ -126,7 +126,7 @@ def test_several_inputs(capsys: pytest.CaptureFixture[str]) -> None:
     assert without_trailing_spaces(capsys.readouterr().out) == SUMMARY
 
     class Listed(LeNet):
-        def forward(self, x: Any, y: Any = 0) -> Any:
+        def forward(self, x: Any) -> Any:
             first, second = x.values() if isinstance(x, dict) else x
             return super().forward(first, second)
 
@@ -168,7 +168,7 @@ def test_a_wide_table_of_blocks_and_of_shared_and_frozen_layers(
         # The last call of a layer is shown where it first returned.
         "   Linear-1       [[100, 30, 16]]       [100, 30, 16]           272      ",
         "   Wrapped-1      [[100, 30, 16]]       [100, 30, 16]            0       ",
-        f"   Linear-2      {wide}    [11100, 444, 4]           64       ",
+        f"   Linear-2      {wide}    [11100, 444, 4]          64       ",
         "=" * 75,
         "Total params: 336",
         "Trainable params: 272",
@@ -177,7 +177,7 @@ def test_a_wide_table_of_blocks_and_of_shared_and_frozen_layers(
         "Input size (MB): 0.18",
         "Forward/backward pass size (MB): 151.14",
         "Params size (MB): 0.00",
-        "Estimated Total Size (MB): 151.33",
+        "Estimated Total Size (MB): 151.32",
         "-" * 75,
         "",
     ]
@@ -207,7 +207,7 @@ def test_outputs_of_several_tensors(capsys: pytest.CaptureFixture[str]) -> None:
     paddle.summary(model, (1024, 131_071))
     assert "Forward/backward pass size (MB): 1023.99" in capsys.readouterr().out
     nested = [torch.ones(2, 3), [torch.ones(4), [torch.ones(5)]]]
-    with pytest.raises(NetledgerError, match="Outputs-1.* nested too deeply"):
+    with pytest.raises(NetledgerError, match=r"Outputs-1.* nested too deeply"):
         paddle.summary(nn.Sequential(Outputs(nested)), (2, 3))
 
 
@@ -240,7 +240,15 @@ def test_paddle_counts_as_thop_0_0_31(model: str, peer: str, figures: Figures) -
     assert operations == (figures["macs"] if not model.startswith("lstm") else 5120 * len(given))
 
 
-@pytest.mark.parametrize("name", [*HOOKED_MODELS, *OPERATIONS])
+#: Models with a layer below another, or in no place at all: a layer does not tell that of itself.
+ONLY_BY_THE_CALL = {"linear_with_child": 2 * 16, "not_its_own": 2 * 4 * 2}
+#: Parameters of modules of other classes than torch's, of which the convention knows no children.
+CLASSES_OF_THEIR_OWN = {
+    "convnext_tiny", "swin_t", "vision_transformer", "sharing", "weight_norm", "subclass_conv2d",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted({*HOOKED_MODELS, *OPERATIONS} - {"gru", "embedding"}))
 def test_call_and_convention_agree(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     if name in HOOKED_MODELS:
         make, make_inputs = HOOKED_MODELS[name]
@@ -248,21 +256,19 @@ def test_call_and_convention_agree(name: str, capsys: pytest.CaptureFixture[str]
     else:
         make, make_input = OPERATIONS[name]
         given = make_input()
-    if not given.is_floating_point() or name in ("root_is_leaf_conv", "single_layer"):
-        return
     model = make()
-    ledger = nl.count(model, given)
-    if name == "not_its_own":
-        assert paddle.flops(model, given.shape) == 2 * 4 * 2
-        return
-    assert paddle.flops(model, given.shape) == ledger.total("flops", "paddle")
+    operations = paddle.flops(model, given.shape)
     last = capsys.readouterr().out.splitlines()[-1]
-    try:
-        params = ledger.total("params", "paddle")
-    except NetledgerError as error:
-        assert "call netledger.compat.paddle.flops" in str(error)
+    if name in ONLY_BY_THE_CALL:
+        assert operations == ONLY_BY_THE_CALL[name]
+        return
+    ledger = nl.count(model, given)
+    assert operations == ledger.total("flops", "paddle")
+    if name in CLASSES_OF_THEIR_OWN:
+        with pytest.raises(NetledgerError, match=r"call netledger\.compat\.paddle\.flops"):
+            ledger.total("params", "paddle")
     else:
-        assert last.endswith(f"     Total Params: {params}")
+        assert last.endswith(f"     Total Params: {ledger.total('params', 'paddle')}")
 
 
 def test_operations(capsys: pytest.CaptureFixture[str]) -> None:

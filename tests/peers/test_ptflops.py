@@ -23,7 +23,7 @@ from netledger.compat.ptflops import (
 from netledger.errors import NetledgerError, SpaceError
 from peers.golden_figures import Figures, figures, golden_models, golden_operations
 from peers.operation_models import OPERATIONS
-from peers.patched_models import PATCHED_MODELS
+from peers.patched_models import IMAGE, PATCHED_MODELS
 from peers.peer_runs import capture, run_peer
 from peers.whole_models import MODELS
 
@@ -133,8 +133,15 @@ def test_as_installed(peer: Callable[..., Any], name: str, backend: str) -> None
 
 
 @pytest.mark.peers
-@pytest.mark.parametrize("name", [name for name in PATCHED_MODELS if "frozen" not in name])
-@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize(
+    ("name", "batch"),
+    [
+        (name, batch)
+        for name, (_, shape) in PATCHED_MODELS.items()
+        for batch in ((1, 3) if shape != IMAGE else (2,))
+        if "frozen" not in name
+    ],
+)
 def test_convention_as_installed(peer: Callable[..., Any], name: str, batch: int) -> None:
     make, shape = PATCHED_MODELS[name]
     model = make()
@@ -151,7 +158,9 @@ def test_convention_as_installed(peer: Callable[..., Any], name: str, batch: int
             ),
             model,
         )
-        assert ledger.total("flops", convention) == macs
+        found = ledger.total("flops", convention)
+        # A rule does not know which tensors are contiguous; the shim does.
+        assert found > macs if (name, backend) == ("mixer", "aten") else found == macs
         assert ledger.total("params", convention) == params
 
 
@@ -260,9 +269,7 @@ def test_a_built_network_counts_as_the_modules(need_weights: bool, batch: int) -
 
     space = nl.Space()
     x = nl.layer_norm(space.input(batch, 5, 8), 8)
-    x = nl.multi_head_attention(
-        x, x, x, num_heads=2, batch_first=True, need_weights=need_weights
-    )
+    x = nl.multi_head_attention(x, x, x, num_heads=2, batch_first=True, need_weights=need_weights)
     x = x[0] if need_weights else x
     space.output(nl.gru(x, hidden_size=4, batch_first=True)[0])
     built, traced = space.graph([]).count(), nl.count(Same(), (batch, 5, 8))
@@ -296,9 +303,13 @@ def test_refuses_models_that_ptflops_fails_on() -> None:
 
     with pytest.raises(NetledgerError, match="by position"):
         get_model_complexity_info(ByName(), (3, 4))
-    unbatched = nn.Sequential(nn.RNNCell(4, 4))
+    for layer, shape in ((nn.RNNCell(4, 4), (4,)), (nn.LSTM(4, 4), (3, 4))):
+        with pytest.raises(NetledgerError, match="give it a batch"):
+            get_model_complexity_info(nn.Sequential(layer), shape, input_constructor=torch.zeros)
+    space = nl.Space()
+    space.output(nl.rnn_cell(space.input(4), hidden_size=4))
     with pytest.raises(SpaceError, match="second size"):
-        nl.count(unbatched, (4,)).total("flops", "ptflops")
+        space.graph([]).count().total("flops", "ptflops")
 
 
 def test_refuses_hooks_that_return_something() -> None:
@@ -310,5 +321,7 @@ def test_refuses_hooks_that_return_something() -> None:
         get_model_complexity_info(model, (4,), custom_modules_hooks={nn.Linear: hook})
     with pytest.raises(NetledgerError, match="raised ZeroDivisionError for '0'"):
         get_model_complexity_info(
-            model, (4,), custom_modules_hooks={nn.Linear: lambda *_: 1 / 0}  # type: ignore[dict-item]
+            model,
+            (4,),
+            custom_modules_hooks={nn.Linear: lambda *_: 1 / 0},  # type: ignore[dict-item]
         )

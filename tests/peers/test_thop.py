@@ -13,7 +13,6 @@ pytest.importorskip("torchvision_shim")
 from torch import nn
 
 import netledger as nl
-from netledger._origin import Origin
 from netledger.compat import thop
 from netledger.errors import NetledgerError
 from peers.golden_figures import Figures, golden_model, golden_models, golden_operations
@@ -24,12 +23,6 @@ from peers.thop_comparison import NAMES, agree, agree_on_rules, import_peer
 PEERS = {"thop_0.1.1": "0.1.1", "thop_0.0.31": "0.0.31"}
 #: Whole models, of which one has been counted by 0.1.0 as well.
 VERSIONS = {**PEERS, "thop_0.1.0": "0.1.0"}
-
-#: What an origin does not tell: that a layer is the model itself.
-NEEDS_ROOT = pytest.mark.xfail(
-    not hasattr(Origin(), "root"), reason="an Origin does not know the root", strict=True
-)
-
 
 # -- golden figures --------------------------------------------------------------------------------
 
@@ -44,13 +37,7 @@ def test_profile(model: str, peer: str, figures: Figures) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "peer", "figures"),
-    [
-        pytest.param(*case.values, id=case.id, marks=NEEDS_ROOT)
-        if case.values[0] == "root_is_leaf_conv"
-        else case
-        for case in golden_operations(*PEERS) + golden_models(*VERSIONS)
-    ],
+    ("model", "peer", "figures"), golden_operations(*PEERS) + golden_models(*VERSIONS)
 )
 def test_convention(model: str, peer: str, figures: Figures) -> None:
     module, given = golden_model(model)

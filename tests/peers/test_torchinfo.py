@@ -69,6 +69,20 @@ def test_golden_table(
     assert str(found).splitlines()[-len(printed) :] == printed
 
 
+#: Models with what the convention cannot know: weights that are no layer's, or made of others.
+ONLY_TABLE = ("odd", "odd kernel", "pruned", "normed")
+
+
+@pytest.mark.parametrize("name", [name for name in SUMMARIZED_MODELS if name not in ONLY_TABLE])
+def test_convention_gives_the_totals_of_the_table(name: str) -> None:
+    make, make_input = SUMMARIZED_MODELS[name]
+    model, given = make(), make_input()
+    ledger, table = nl.count(model, given), compat.summary(model, input_data=given, verbose=0)
+    assert ledger.total("flops", "torchinfo") == table.total_mult_adds
+    assert ledger.total("macs", "torchinfo") == table.total_mult_adds
+    assert ledger.total("params", "torchinfo") == table.total_params
+
+
 # -- spaces ----------------------------------------------------------------------------------------
 
 

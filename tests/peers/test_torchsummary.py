@@ -102,11 +102,18 @@ def _printed(summary: Any, capsys: pytest.CaptureFixture[str], *args: Any, **opt
     return str(capsys.readouterr().out)
 
 
+#: Whole networks, which take their time.
+LARGE = ("densenet121", "efficientnet_b0", "googlenet", "mobilenet_v3_small", "shufflenet_v2_x0_5")
+CASES = [
+    (name, batch_size)
+    for name in SUMMARIZED_MODELS
+    for batch_size in ((-1,) if name in LARGE else (-1, 4))
+    if name not in ("recurrent", "normed")
+]
+
+
 @pytest.mark.peers
-@pytest.mark.parametrize("batch_size", [-1, 4])
-@pytest.mark.parametrize(
-    "name", [name for name in SUMMARIZED_MODELS if name not in ("recurrent", "normed")]
-)
+@pytest.mark.parametrize(("name", "batch_size"), CASES)
 def test_text(name: str, batch_size: int, capsys: pytest.CaptureFixture[str]) -> None:
     peer = pytest.importorskip("torchsummary")
     make, make_input = SUMMARIZED_MODELS[name]

@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from torch import nn
 
 import netledger as nl
-from netledger._origin import Origin
 from netledger.compat import thop
 from netledger.errors import NetledgerError
 from peers.golden_figures import Figures, golden_model, golden_models, golden_operations
@@ -21,12 +20,6 @@ from peers.operation_models import Wrapped
 from peers.thop_comparison import NAMES, agree, agree_on_rules, import_peer
 
 PEERS = {"ultralytics_thop_2.2.3": "2.2.3", "ultralytics_thop_2.0.18": "2.0.18"}
-
-#: What an origin does not tell: that a layer is the model itself.
-NEEDS_ROOT = pytest.mark.xfail(
-    not hasattr(Origin(), "root"), reason="an Origin does not know the root", strict=True
-)
-
 
 # -- golden figures --------------------------------------------------------------------------------
 
@@ -42,13 +35,7 @@ def test_profile(model: str, peer: str, figures: Figures) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "peer", "figures"),
-    [
-        pytest.param(*case.values, id=case.id, marks=NEEDS_ROOT)
-        if case.id == "root_is_leaf_conv-ultralytics_thop_2.0.18"
-        else case
-        for case in golden_operations(*PEERS) + golden_models(*PEERS)
-    ],
+    ("model", "peer", "figures"), golden_operations(*PEERS) + golden_models(*PEERS)
 )
 def test_convention(model: str, peer: str, figures: Figures) -> None:
     module, given = golden_model(model)

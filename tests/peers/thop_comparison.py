@@ -6,6 +6,7 @@ import importlib.metadata
 import re
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,8 +30,6 @@ ONLY_BY_THE_CALL = {
     "attention_by_name",
     "linear_with_child",
     "not_its_own",
-    "root_is_leaf_conv",
-    "single_layer",
     "without_batch",
 }
 
@@ -41,9 +40,12 @@ def import_peer(distribution: str, prefix: str = "") -> tuple[Any, str]:
         warnings.simplefilter("ignore")
         module = pytest.importorskip("thop", exc_type=ImportError)
     try:
-        found = importlib.metadata.version(distribution)
+        installed = importlib.metadata.distribution(distribution)
     except importlib.metadata.PackageNotFoundError:
-        pytest.skip(f"thop is not from {distribution}")
+        pytest.skip(f"there is no {distribution}")
+    if Path(str(installed.locate_file("thop/__init__.py"))) != Path(module.__file__):
+        pytest.skip(f"the package thop is not that of {distribution}")
+    found = installed.version
     number = re.match(r"\d+\.\d+\.\d+", found)
     version = prefix + (number.group() if number else found)
     if version not in thop.RELEASES:

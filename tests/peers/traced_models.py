@@ -11,6 +11,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import nn
+
 from peers.operation_models import OPERATIONS
 from peers.whole_models import MODELS
 from torchvision_shim import torchvision

@@ -33,9 +33,7 @@ def fused_calls(
             continue
         if not _is_fusible(recording, call, hooked):
             continue
-        if torch.is_grad_enabled() and (
-            inputs_need_gradients or _needs_gradients(recording, call)
-        ):
+        if torch.is_grad_enabled() and (inputs_need_gradients or _needs_gradients(recording, call)):
             continue
         found.append(call)
     return found
@@ -80,17 +78,16 @@ def _is_plain_attention(recording: Recording, call: ModuleCall) -> bool:
 def _attends_to_itself(recording: Recording, call: ModuleCall) -> bool:
     """Whether query, key and value are one tensor: torch then projects them together."""
     rows = recording.ledger.rows
+    module: Any = call.module
     linears = [rows[row] for row in call.rows if rows[row].op == "linear"]
-    return bool(linears) and linears[0].attributes["out_features"] == 3 * call.module.embed_dim
+    return bool(linears) and linears[0].attributes["out_features"] == 3 * module.embed_dim
 
 
 def _is_plain_layer(call: ModuleCall) -> bool:
     module: Any = call.module
     attention = module.self_attn
     source = next(iter([*call.args, *call.kwargs.values()]))
-    hooks = any(
-        below._forward_hooks or below._forward_pre_hooks for below in module.modules()
-    )
+    hooks = any(below._forward_hooks or below._forward_pre_hooks for below in module.modules())
     return (
         len(source.shape) == 3
         and not module.training

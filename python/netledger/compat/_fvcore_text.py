@@ -21,7 +21,7 @@ _UNITS = ((1e14, 1e15, "P"), (1e11, 1e12, "T"), (1e8, 1e9, "G"), (1e5, 1e6, "M")
 def table(rows: list[Any], headers: list[str]) -> str:
     """Rows of text as a table."""
     try:
-        import tabulate
+        import tabulate  # type: ignore[import-untyped,unused-ignore]
     except ImportError as error:
         raise NetledgerError("fvcore's tables need tabulate: pip install tabulate") from error
     kept, tabulate.PRESERVE_WHITESPACE = tabulate.PRESERVE_WHITESPACE, True
@@ -210,9 +210,7 @@ def annotated_model(
         for column, figures in columns.items()
     }
     anywhere = frozenset().union(*uncalled.values())
-    numbers = _without_zeros(
-        _by_module(filled), anywhere or frozenset({""}), with_parents=False
-    )
+    numbers = _without_zeros(_by_module(filled), anywhere or frozenset({""}), with_parents=False)
     spelled = _spelled(numbers, 2)
     for column, found in uncalled.items():
         for name in found:
@@ -237,7 +235,7 @@ def _annotated(module: nn.Module, name: str, statistics: dict[str, dict[str, str
             continue
         text = _annotated(child, f"{name}.{key}" if name else key, statistics)
         children.append(f"({key}): " + text.replace("\n", "\n  "))
-    title = module._get_name()
+    title = str(module._get_name())  # type: ignore[no-untyped-call]
     if not lines and not children:
         return f"{title}()"
     if len(lines) == 1 and not children:

@@ -11,9 +11,10 @@ from torch import nn
 from netledger.compat._fused import fused_calls
 from netledger.errors import NetledgerError
 from netledger.torch import Input
-from netledger.torch.recording import ModuleCall, Recording, record
+from netledger.torch.recording import ModuleCall, Recording, TensorShape, record
 
 __all__ = [
+    "check_recurrent",
     "described",
     "fused",
     "innermost_calls",
@@ -50,6 +51,27 @@ def recorded(model: nn.Module, args: list[Any], kwargs: dict[str, Any] | None = 
     if not all(isinstance(value, torch.Tensor | Input) for value in args) or not args:
         return record(model, ((args, dict(kwargs or {})),))
     return record(model, tuple(args), kwargs)
+
+
+_RECURRENT = (nn.RNN, nn.GRU, nn.LSTM, nn.RNNCell, nn.GRUCell, nn.LSTMCell)
+
+
+def check_recurrent(recording: Recording, tool: str) -> None:
+    """Refuse recurrent modules that are given a single sample, or their input by name.
+
+    The tools look for two sizes before the features; torch adds the second within the module.
+    """
+    for call in recording.calls:
+        if type(call.module) not in _RECURRENT:
+            continue
+        given = call.args[0] if call.args else None
+        rank = 2 if isinstance(call.module, nn.RNNCellBase) else 3
+        require(
+            isinstance(given, TensorShape) and len(given.shape) == rank,
+            f"'{call.path}': {tool} has no meaningful figure for a {type(call.module).__name__} "
+            f"that is not called with a tensor of {rank} dimensions, by position: give it a batch, "
+            "if only of 1",
+        )
 
 
 def innermost_calls(recording: Recording) -> list[ModuleCall]:

@@ -8,7 +8,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from netledger.compat._patched import fused, innermost_calls, lineage, recorded, require
+from netledger.compat._patched import (
+    check_recurrent,
+    fused,
+    innermost_calls,
+    lineage,
+    recorded,
+    require,
+)
 from netledger.conventions import Rules
 from netledger.conventions.patched import RECURRENT
 from netledger.torch.recording import ModuleCall, Recording
@@ -150,6 +157,7 @@ def profiled(
     """
     require(not (args and isinstance(args, torch.Tensor)), "args is a list of the model's inputs")
     recording = recorded(model, list(args), dict(kwargs))
+    check_recurrent(recording, "the profiler of deepspeed and calflops")
     needs_gradients = any(tensor.requires_grad for tensor in _tensors([*args, *kwargs.values()]))
     return Profile(recording, counts, tuple(ignored or ()), needs_gradients)
 

@@ -314,7 +314,9 @@ def called(recording: Recording, batch_dim: int | None) -> list[LayerInfo]:
         place = places.get(id(call.module))
         if place is None:
             continue
-        row = LayerInfo(place.var_name, place.module, place.depth, place.parent_info)
+        row = place
+        if place.executed or place.module._modules:  # what is below a module refers to its place
+            row = LayerInfo(place.var_name, place.module, place.depth, place.parent_info)
         row.note_params(layer_ids)
         row.note_call(call, batch_dim)
         rows.append(row)

@@ -1,4 +1,4 @@
-"""What is left of a model in a graph that ``torch.jit`` traces: its operations, by torch's names."""
+"""What is left of a model in a graph that ``torch.jit`` traces: operations by torch's names."""
 
 from __future__ import annotations
 
@@ -88,9 +88,7 @@ def traced_operations(recording: Recording, *, hooked: bool) -> list[TracedOpera
         hooked: whether the tool that is imitated hooks every module.
     """
     alive = _alive(recording)
-    fused = {
-        row: call for call in fused_calls(recording, hooked=hooked) for row in call.rows
-    }
+    fused = {row: call for call in fused_calls(recording, hooked=hooked) for row in call.rows}
     first_rows = {call.rows.start for call in fused.values()}
     rows = recording.ledger.rows
     operations = []

@@ -10,8 +10,8 @@ that the model is on. The forward figures are those of the convention ``flop_cou
 version of the device. What is different:
 
 * A module that is called in the block is not run. It returns tensors of the right sizes and types
-  that hold no data (`Answer`), in lists, tuples and dicts; what a model returns beside them it
-  returns as in a trace, and an output class of its own becomes a dict.
+  that hold no data (`Answer`), in the lists, tuples, dicts and output classes that torch's pytrees
+  know.
 * Operations on such tensors hold no data either; a value cannot be read (``loss.item()``).
   Operations on ordinary tensors run as always, and count.
 * ``backward()`` counts and computes nothing: the module is followed again on tensors without data,
@@ -26,11 +26,11 @@ version of the device. What is different:
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any
+from contextlib import contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -42,15 +42,21 @@ from netledger.compat._fused import fused_calls
 from netledger.conventions.base import Rules
 from netledger.conventions.flop_counter import CONVENTIONS
 from netledger.errors import NetledgerError
+from netledger.ledger import Ledger
 from netledger.metrics import LayerView
 from netledger.torch._values import FOLLOWING
-from netledger.torch.recording import ModuleCall, Recording, TensorShape, record
+from netledger.torch.recording import Recorder, Recording
+from netledger.torch.tracer import trace
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Answer", "FlopCounterMode"]
 
 aten = torch.ops.aten
 
-_RECURRENT = frozenset(("rnn", "lstm", "gru"))
+#: Layers whose kernels differ by device.
+_OF_DEVICE = ("scaled_dot_product_attention", "rnn", "lstm", "gru")
 _MOVING = frozenset(("transpose", "permute"))
 
 
@@ -64,12 +70,8 @@ class Answer(torch.Tensor):
     """
 
     @staticmethod
-    def __new__(
-        cls: type[Answer], shape: tuple[int, ...], dtype: torch.dtype, device: torch.device
-    ) -> Answer:
-        made: Answer = torch.Tensor._make_wrapper_subclass(
-            cls, shape, dtype=dtype, device=device
-        )
+    def __new__(cls, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Self:
+        made: Self = torch.Tensor._make_wrapper_subclass(cls, shape, dtype=dtype, device=device)
         return made
 
     def __init__(self, *_: Any) -> None: ...
@@ -139,24 +141,27 @@ class _Counted:
         ]
         self.device = self._device()
         with _disable_current_modes():
-            self.recording = record(module, *_without_answers((tuple(args), kwargs)))
+            self.recording, self.returned = _followed(
+                module, *_without_answers((tuple(args), kwargs))
+            )
+        tensors = itertools.chain(self.given, module.parameters())
         self.follows_gradients = torch.is_grad_enabled() and any(
-            tensor.requires_grad for tensor in [*self.given, *module.parameters()]
+            tensor.requires_grad for tensor in tensors
         )
 
     def _device(self) -> torch.device:
-        for tensor in [*self.module.parameters(), *self.module.buffers(), *self.given]:
-            return tensor.device
-        return torch.device("cpu")
+        """The device of the first parameter, buffer or input."""
+        tensors = itertools.chain(self.module.parameters(), self.module.buffers(), self.given)
+        return next((tensor.device for tensor in tensors), torch.device("cpu"))
 
-    # -- forward ------------------------------------------------------------------------------------
+    # -- forward ----------------------------------------------------------------------------------
 
     def add_forward(self) -> None:
         """Add what the forward counts to the counter."""
         if self.device.type == "cpu" and self._depends_on_more():
             self._add(_replayed(self, backward=None))
             return
-        if self.device.type not in ("cpu", "meta") and self._has("rnn", "lstm", "gru"):
+        if self.device.type not in ("cpu", "meta") and self.has(*_OF_DEVICE[1:]):
             raise NetledgerError(
                 f"the recurrent kernels of device '{self.device.type}' are not known: count on the "
                 "CPU or on meta tensors"
@@ -170,7 +175,8 @@ class _Counted:
                 for name in parents[place.row]:
                     counts[name][operation] += flops
 
-    def _has(self, *ops: str) -> bool:
+    def has(self, *ops: str) -> bool:
+        """Whether there is a layer of one of these kinds."""
         return any(row.op in ops for row in self.recording.ledger.rows)
 
     def _depends_on_more(self) -> bool:
@@ -178,12 +184,12 @@ class _Counted:
 
         That is dropout within an attention, a mask that needs gradients, and the type of an LSTM.
         """
-        training = any(module.training for module in self.module.modules())
-        rows = self.recording.ledger.rows
-        for row in rows:
-            if row.op == "scaled_dot_product_attention":
-                if training or (self.follows_gradients and len(row.input_shapes) > 3):
-                    return True
+        for row in self.recording.ledger.rows:
+            if row.op == "scaled_dot_product_attention" and (
+                any(module.training for module in self.module.modules())
+                or (self.follows_gradients and len(row.input_shapes) > 3)
+            ):
+                return True
             if row.op == "lstm" and not self._is_single():
                 return True
         return False
@@ -246,7 +252,7 @@ class _Counted:
                     parents[row].append(name)
         return parents
 
-    # -- backward -----------------------------------------------------------------------------------
+    # -- backward ---------------------------------------------------------------------------------
 
     def add_backward(self, grads: tuple[Any, ...]) -> None:
         """Add what the backward counts to the counter, if it counts now."""
@@ -258,48 +264,56 @@ class _Counted:
             for operation, flops in counts.items():
                 self.counter.flop_counts[name][operation] += flops
 
-    # -- outputs ------------------------------------------------------------------------------------
+    # -- outputs ----------------------------------------------------------------------------------
 
     def answer(self) -> Any:
         """What the module returns, as tensors without data that autograd follows."""
-        made: list[Answer] = []
+        made: dict[int, Answer] = {}
 
         def stand_in(value: Any) -> Any:
-            if isinstance(value, TensorShape):
-                made.append(Answer(value.shape, value.dtype, self.device))
-                return made[-1]
-            return value
+            if not isinstance(value, torch.Tensor):
+                return value
+            if id(value) not in made:
+                made[id(value)] = Answer(tuple(value.shape), value.dtype, self.device)
+            return made[id(value)]
 
-        answer = _mapped(self.recording.calls[0].output, stand_in)
+        answer = tree_map(stand_in, self.returned)
         if not self.follows_gradients:
             return answer
+        tensors = list(made.values())
         sources = [
-            tensor
-            for tensor in [*self.given, *self.module.parameters()]
-            if tensor.requires_grad
+            tensor for tensor in [*self.given, *self.module.parameters()] if tensor.requires_grad
         ]
-        linked = _Link.apply(self, made, *sources)  # type: ignore[no-untyped-call]
-        followed = dict(zip(map(id, made), linked, strict=True))
-        return _mapped(answer, lambda value: followed.get(id(value), value))
+        linked = _Link.apply(self, tensors, *sources)  # type: ignore[no-untyped-call]
+        followed = dict(zip(map(id, tensors), linked, strict=True))
+        return tree_map(lambda value: followed.get(id(value), value), answer)
+
+
+class _Keeper(Recorder):
+    """A recorder that also keeps what the model returned."""
+
+    answer: Any = None
+
+    def returned(self, answer: Any) -> None:
+        """A module call has returned; the last one is the model's."""
+        self.answer = answer
+        super().returned(answer)
+
+
+def _followed(
+    module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Recording, Any]:
+    """A model that was traced, and what it returned."""
+    tracer = trace(module, list(args), kwargs, _Keeper)
+    assert isinstance(tracer, _Keeper)
+    ledger = Ledger(tracer.engine, tracer.engine.count(), origins=tracer.origins)
+    return Recording(module, ledger, tracer.calls, tracer.finished), tracer.answer
 
 
 def _rules(version: str) -> Rules:
     rule = CONVENTIONS[version].rule("flops")
     assert isinstance(rule, Rules)
     return rule
-
-
-def _mapped(value: Any, function: Callable[[Any], Any]) -> Any:
-    """A function applied to what is in lists, tuples and dicts; a shape is no tuple here."""
-    if isinstance(value, TensorShape):
-        return function(value)
-    if type(value) in (list, tuple):
-        return type(value)(_mapped(entry, function) for entry in value)
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(_mapped(entry, function) for entry in value))
-    if isinstance(value, dict):
-        return {key: _mapped(entry, function) for key, entry in value.items()}
-    return function(value)
 
 
 class _Link(torch.autograd.Function):
@@ -330,14 +344,30 @@ def _replayed(call: _Counted, backward: tuple[Any, ...] | None) -> dict[str, dic
         backward: what its outputs receive in backward, which alone is counted then; None to count
             the forward.
     """
-    from torch._subclasses.fake_tensor import FakeTensorMode
+    if not call.has(*_OF_DEVICE):
+        # Meta tensors are faster, but do not mix with constants on the CPU.
+        with suppress(Exception):
+            return _replayed_in(call, backward, None)
+    try:
+        return _replayed_in(call, backward, _claiming_mode())
+    except Exception as error:
+        raise NetledgerError(
+            f"{type(call.module).__name__} cannot be followed by autograd on tensors without data "
+            f"({type(error).__name__}: {error})"
+        ) from error
 
-    mode = FakeTensorMode()
+
+def _replayed_in(
+    call: _Counted, backward: tuple[Any, ...] | None, claiming: Any
+) -> dict[str, dict[Any, int]]:
+    """The same in a mode in which tensors claim to be on their device; on meta if there is none."""
+    mode = claiming or nullcontext()
 
     def empty(tensor: torch.Tensor) -> torch.Tensor:
+        device = tensor.device if claiming else torch.device("meta")
         with mode:
             made = torch.empty_strided(
-                tuple(tensor.shape), tensor.stride(), dtype=tensor.dtype, device=tensor.device
+                tuple(tensor.shape), tensor.stride(), dtype=tensor.dtype, device=device
             )
         return made.requires_grad_(tensor.requires_grad)
 
@@ -364,14 +394,19 @@ def _replayed(call: _Counted, backward: tuple[Any, ...] | None) -> dict[str, dic
             return _difference(counter.get_flop_counts(), forward)
 
 
+def _claiming_mode() -> Any:
+    """torch's mode in which tensors without data claim to be on a device."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    return FakeTensorMode()
+
+
 @contextmanager
 def _other_weights(
     module: nn.Module, other: Callable[[torch.Tensor], torch.Tensor]
 ) -> Iterator[None]:
     """Puts others in place of all parameters and buffers; shared ones stay shared."""
-    tables = [
-        table for below in module.modules() for table in (below._parameters, below._buffers)
-    ]
+    tables = [table for below in module.modules() for table in (below._parameters, below._buffers)]
     kept: list[dict[str, Any]] = [dict(table) for table in tables]
     made: dict[int, torch.Tensor] = {}
     try:
@@ -407,7 +442,7 @@ class _NoTracker:
 
     parents = frozenset(("Global",))
 
-    def __enter__(self) -> _NoTracker:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None: ...
@@ -453,8 +488,8 @@ class FlopCounterMode(peer.FlopCounterMode):
         self._names: dict[int, str] = {}
         self._named: dict[int, nn.Module] = {}
 
-    def __enter__(self) -> FlopCounterMode:
-        super().__enter__()
+    def __enter__(self) -> Self:
+        super().__enter__()  # type: ignore[no-untyped-call]
         self._thread = threading.get_ident()
         self._original = original = nn.Module.__call__
         counter = self
@@ -473,9 +508,9 @@ class FlopCounterMode(peer.FlopCounterMode):
         nn.Module.__call__ = call  # type: ignore[method-assign]
         return self
 
-    def __exit__(self, *args: Any) -> Any:
+    def __exit__(self, *exception: object) -> Any:
         nn.Module.__call__ = self._original  # type: ignore[method-assign]
-        return super().__exit__(*args)
+        return super().__exit__(*exception)  # type: ignore[no-untyped-call]
 
     @contextmanager
     def paused(self) -> Iterator[None]:

@@ -21,7 +21,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from math import prod
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -31,6 +31,9 @@ from netledger.conventions.base import Rules
 from netledger.conventions.fvcore import ACTIVATIONS, FLOPS, is_batched_product
 from netledger.errors import NetledgerError
 from netledger.torch.recording import Recording, record
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = [
     "ActivationCountAnalysis",
@@ -44,26 +47,91 @@ __all__ = [
 ]
 
 Handle = Callable[[list[Any], list[Any]], Any]
-Self = TypeVar("Self", bound="_Analysis")
 
 #: Operations that the peer takes to be free: they never show among the unsupported ones.
 _FREE = frozenset(
     f"aten::{name}"
     for name in (
-        "Int ScalarImplicit __and__ arange bitwise_not cat chunk clamp clamp_ constant_pad_nd "
-        "contiguous copy_ detach dropout empty eq expand flatten floor floor_divide full full_like "
-        "gather ge gt index index_put_ masked_fill max narrow new_empty new_full new_zeros nonzero "
-        "ones permute relu relu_ remainder reshape roll select size slice split split_with_sizes "
-        "squeeze stack t to transpose type_as unbind unsqueeze unsqueeze_ view zeros zeros_like"
-    ).split()
+        "Int",
+        "ScalarImplicit",
+        "__and__",
+        "arange",
+        "bitwise_not",
+        "cat",
+        "chunk",
+        "clamp",
+        "clamp_",
+        "constant_pad_nd",
+        "contiguous",
+        "copy_",
+        "detach",
+        "dropout",
+        "empty",
+        "eq",
+        "expand",
+        "flatten",
+        "floor",
+        "floor_divide",
+        "full",
+        "full_like",
+        "gather",
+        "ge",
+        "gt",
+        "index",
+        "index_put_",
+        "masked_fill",
+        "max",
+        "narrow",
+        "new_empty",
+        "new_full",
+        "new_zeros",
+        "nonzero",
+        "ones",
+        "permute",
+        "relu",
+        "relu_",
+        "remainder",
+        "reshape",
+        "roll",
+        "select",
+        "size",
+        "slice",
+        "split",
+        "split_with_sizes",
+        "squeeze",
+        "stack",
+        "t",
+        "to",
+        "transpose",
+        "type_as",
+        "unbind",
+        "unsqueeze",
+        "unsqueeze_",
+        "view",
+        "zeros",
+        "zeros_like",
+    )
 )
 
 _FLOP_KINDS = frozenset(
     f"aten::{name}"
     for name in (
-        "addmm bmm _convolution einsum matmul mm linear batch_norm group_norm layer_norm "
-        "instance_norm upsample_nearest2d upsample_bilinear2d adaptive_avg_pool2d grid_sampler"
-    ).split()
+        "addmm",
+        "bmm",
+        "_convolution",
+        "einsum",
+        "matmul",
+        "mm",
+        "linear",
+        "batch_norm",
+        "group_norm",
+        "layer_norm",
+        "instance_norm",
+        "upsample_nearest2d",
+        "upsample_bilinear2d",
+        "adaptive_avg_pool2d",
+        "grid_sampler",
+    )
 )
 _ACTIVATION_KINDS = frozenset(
     f"aten::{name}" for name in ("_convolution", "addmm", "bmm", "einsum", "matmul", "linear")
@@ -197,7 +265,7 @@ class _Analysis:
 
     # -- settings ---------------------------------------------------------------------------------
 
-    def set_op_handle(self: Self, *args: Any, **kwargs: Handle | None) -> Self:
+    def set_op_handle(self, *args: Any, **kwargs: Handle | None) -> Self:
         """Count an operation by a function of one's own, or not list it as unsupported (None).
 
         As in the peer, None does not take an operation out that is counted by default.
@@ -220,7 +288,7 @@ class _Analysis:
         self._found = None
         return self
 
-    def clear_op_handles(self: Self) -> Self:
+    def clear_op_handles(self) -> Self:
         """Forget all handles, those that are there from the start as well."""
         self._handles = {}
         self._known = set()
@@ -228,7 +296,7 @@ class _Analysis:
         self._found = None
         return self
 
-    def copy(self: Self, new_model: nn.Module | None = None, new_inputs: Any = None) -> Self:
+    def copy(self, new_model: nn.Module | None = None, new_inputs: Any = None) -> Self:
         """The same settings for another model or other inputs."""
         other = type(self)(
             self._model if new_model is None else new_model,
@@ -237,7 +305,7 @@ class _Analysis:
         other._handles, other._known = dict(self._handles), set(self._known)
         return other
 
-    def ancestor_mode(self: Self, mode: str) -> Self:
+    def ancestor_mode(self, mode: str) -> Self:
         """Whether an operation belongs to the modules around its own by name, or by call.
 
         Args:
@@ -250,21 +318,21 @@ class _Analysis:
         self._found = None
         return self
 
-    def tracer_warnings(self: Self, mode: str) -> Self:
+    def tracer_warnings(self, mode: str) -> Self:
         """Nothing is warned of."""
         if mode not in ("all", "no_tracer_warning", "none"):
             raise NetledgerError(f"{mode!r} is no mode of tracer warnings")
         return self
 
-    def unsupported_ops_warnings(self: Self, enabled: bool) -> Self:
+    def unsupported_ops_warnings(self, enabled: bool) -> Self:  # noqa: ARG002
         """Nothing is warned of."""
         return self
 
-    def uncalled_modules_warnings(self: Self, enabled: bool) -> Self:
+    def uncalled_modules_warnings(self, enabled: bool) -> Self:  # noqa: ARG002
         """Nothing is warned of."""
         return self
 
-    # -- the look at the model ----------------------------------------------------------------------
+    # -- the look at the model --------------------------------------------------------------------
 
     @cached_property
     def _operations(self) -> list[TracedOperation]:
@@ -323,13 +391,14 @@ class _Analysis:
         view = operation.place.view
         if kind != operation.kind or view.op in _WITHOUT_STAND_INS:
             raise NetledgerError(
-                f"a handle for {kind} cannot be honoured: {view.op} is no single operation here, or "
-                "its tensors come in a list. Write a netledger.conventions.Convention of your own"
+                f"a handle for {kind} cannot be honoured: {view.op} is no single operation here, "
+                "or its tensors come in a list. Write a netledger.conventions.Convention"
             )
         inputs, outputs = map(_Value, view.inputs), map(_Value, view.outputs)
         return self._handles[kind](_Values(inputs), _Values(outputs))
 
-    def _is_exact(self, operation: TracedOperation) -> bool:
+    def _is_exact(self, operation: TracedOperation) -> bool:  # noqa: ARG002
+        """Whether the figure of an einsum is an int."""
         return True
 
     def _owners(self, path: str) -> list[str]:
@@ -413,9 +482,7 @@ def activation_count(
     return _in_units(analysis, 1e6)
 
 
-def _in_units(
-    analysis: _Analysis, unit: float
-) -> tuple[defaultdict[str, float], Counter[str]]:
+def _in_units(analysis: _Analysis, unit: float) -> tuple[defaultdict[str, float], Counter[str]]:
     figures: defaultdict[str, float] = defaultdict(float)
     for name, count in analysis.by_operator().items():
         figures[name] = count / unit

@@ -17,8 +17,8 @@ from typing import Any, TextIO
 import torch
 from torch import nn
 
-from netledger._views import Place
 from netledger.compat._patched import (
+    check_recurrent,
     described,
     fused,
     innermost_calls,
@@ -30,6 +30,7 @@ from netledger.compat._patched import (
     require_shape,
     visits,
 )
+from netledger.compat._strides import folds, strided_inputs
 from netledger.conventions.patched import gates
 from netledger.conventions.ptflops import FUNCTIONS, MODULES, hooked_classes
 from netledger.conventions.ptflops_aten import CONVENTIONS as ATEN
@@ -205,6 +206,7 @@ class _Count:
             self.total += _found_by_functions(recording, version)
 
     def _check(self, recording: Recording) -> None:
+        check_recurrent(recording, "ptflops")
         for call in recording.calls:
             kind = type(call.module)
             if kind.__module__.startswith("torchvision.") and kind.__name__ == "DeformConv2d":
@@ -362,36 +364,31 @@ def _aten(recording: Recording, printed: bool, stream: TextIO, units: dict[str, 
     calls, unseen = innermost_calls(recording), _fused_rows(recording)
     counts: dict[str, dict[str, int]] = {"Global": {}}
     total = 0
-    transposed: set[int] = set()
+    strided = strided_inputs(recording)
     rule = ATEN["0.7.5"].rules["macs"]
     assert not isinstance(rule, str)
     for place, cost in recording.ledger._costs(rule):
-        if place.row in unseen:
-            continue
-        total += cost
-        if place.view.origin.kind == "composite":
-            if cost:
-                transposed.update(_transposed_projections(recording, place))
+        # What the convention knows of lost biases, the strides tell too, and more.
+        if place.row in unseen or place.view.origin.kind == "composite":
             continue
         names = [
             children[id(call.module)]
             for call in lineage(calls[place.row])
             if id(call.module) in children
         ]
-        for operation, macs in _operations(
-            place.view, cost, calls[place.row].module, place.row in transposed
-        ):
+        given = strided.get(place.row)
+        for operation, macs in _operations(place.view, cost, calls[place.row].module, given):
+            total += macs
             for name in ("Global", *reversed(names)):
                 found = counts.setdefault(name, {})
                 found[operation] = found.get(operation, 0) + macs
-    assert sum(counts["Global"].values()) == total
     if printed:
-        given = {"units": units["flops_units"], "precision": units["precision"]}
-        print("Total:" + flops_to_string(total, **given), file=stream)
+        form = {"units": units["flops_units"], "precision": units["precision"]}
+        print("Total:" + flops_to_string(total, **form), file=stream)
         for name, operations in counts.items():
             print("Module: ", name, file=stream)
             for operation, macs in operations.items():
-                print(f"aten.{operation}: {flops_to_string(macs, **given)}", file=stream)
+                print(f"aten.{operation}: {flops_to_string(macs, **form)}", file=stream)
             print(file=stream)
     return total
 
@@ -411,35 +408,24 @@ def _fused_rows(recording: Recording) -> set[int]:
     return {row for call in (*layers, *fused(recording, hooked=True)) for row in call.rows}
 
 
-def _transposed_projections(recording: Recording, place: Place) -> list[int]:
-    """Rows of an attention's input projections whose bias torch adds by itself."""
-    rows = next(
-        call.rows
-        for call in recording.calls
-        if call.rows.start == place.row and call.path == place.path
-    )
-    found = []
-    for row in rows:
-        layer = recording.ledger.rows[row]
-        shape = layer.input_shapes[0]
-        if layer.op == "linear" and len(shape) == 3 and min(shape[:2]) > 1:
-            found.append(row)
-    return found
-
-
 def _operations(
-    view: LayerView, cost: int, module: nn.Module, is_transposed: bool
+    view: LayerView, cost: int, module: nn.Module, strided: torch.Tensor | None
 ) -> list[tuple[str, int]]:
-    """The operations that a layer becomes, and what each counts."""
+    """The operations that a layer becomes, and what each counts.
+
+    A linear layer of a tensor with three or more dimensions that is not contiguous is a product
+    alone, its bias is added unseen.
+    """
     op, attributes = view.op, view.attributes
     if op.startswith("conv"):
         return [("convolution", cost)]
     if op == "linear" or op.endswith("_cell"):
         if len(view.inputs[0]) == 1 and op == "linear":
             return []
-        if is_transposed:
+        if strided is not None and op == "linear" and strided.dim() > 2:
             is_trained = any(p.requires_grad for p in module.parameters())
-            return [("mm" if is_trained else "bmm", cost - prod(view.outputs[0]))]
+            name = "mm" if is_trained or folds(strided) else "bmm"
+            return [(name, cost - (prod(view.outputs[0]) if attributes["bias"] else 0))]
         return [("addmm" if attributes["bias"] else "mm", cost)]
     if op in ("rnn", "gru", "lstm"):
         return _recurrent_operations(view, cost)

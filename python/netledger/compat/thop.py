@@ -259,6 +259,10 @@ def _custom_operations(call: ModuleCall, rule: CustomRule, version: str) -> floa
 # -- the releases up to ultralytics-2.0.18 --------------------------------------------------------
 
 
+#: Their children are added up, whatever rule they have.
+_CONTAINERS = (nn.Sequential, nn.ModuleList)
+
+
 def _by_place(recording: Recording, hooks: Hooks, version: str) -> tuple[Any, Any, LayerInfo]:
     """(macs, params, layer info), where a module counts for every place that it stands in.
 
@@ -293,14 +297,15 @@ def _by_place(recording: Recording, hooks: Hooks, version: str) -> tuple[Any, An
                 f"thop {version} fails on '{call.path}' ({type(module).__name__}), which is given "
                 "its input by name: give it by position"
             )
-        params[module] = _parameters(module)
+        if not isinstance(module, _CONTAINERS):
+            params[module] = _parameters(module)
 
     def summed(module: nn.Module) -> tuple[Any, Any, LayerInfo]:
         total_operations: Any = operations.get(module, 0.0) if release.counts_root else 0
         total_params: Any = 0
         info: LayerInfo = {}
         for name, child in module.named_children():
-            if child in hooked and not isinstance(child, nn.Sequential | nn.ModuleList):
+            if child in hooked and not isinstance(child, _CONTAINERS):
                 found: tuple[Any, Any, LayerInfo] = operations[child], params[child], {}
             else:
                 found = summed(child)

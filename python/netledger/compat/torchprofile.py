@@ -15,7 +15,8 @@ The figures are those of the convention ``torchprofile``. The model is not run a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
@@ -28,7 +29,8 @@ from netledger.torch.recording import Recording, record
 __all__ = ["Node", "profile_macs"]
 
 
-class Node(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Node:
     """An operation of a model: what stands for a node of the peer's graph.
 
     Attributes:

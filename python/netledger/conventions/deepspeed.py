@@ -15,6 +15,9 @@ are those of the first.
 Where all parameters before and in an ``nn.MultiheadAttention`` are frozen, torch computes it in one
 piece that calls no function; the numbers here are those of the usual attention.
 
+A recurrent layer or cell that is given a single sample counts as one with a batch of 1, while the
+profiler fails on the cell, and takes the features of the layer for its steps.
+
 Source: DeepSpeed 0.16.9, deepspeed/profiling/flops_profiler/profiler.py.
 """
 

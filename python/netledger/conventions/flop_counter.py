@@ -15,10 +15,10 @@ Source: pytorch/pytorch, torch/utils/flop_counter.py.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netledger.conventions.base import NOTHING, Convention, Rules, Term
-from netledger.conventions.fvcore import attention_scores, is_vector_product, projections
+from netledger.conventions.fvcore import attention_scores, is_vector_product
 from netledger.conventions.sizes import CONVOLUTIONS, TRANSPOSED, products
 
 if TYPE_CHECKING:
@@ -94,25 +94,26 @@ def _fast_path(layer: LayerView, term: Term) -> Term:
 
 
 _TWICE = Term("2 per multiply-accumulate", _twice)
-_EVERYWHERE = {
+_Terms: TypeAlias = dict[str | tuple[str, ...], Term]
+_EVERYWHERE: _Terms = {
     (*CONVOLUTIONS, *TRANSPOSED, "linear", "einsum"): _TWICE,
     ("rnn", "gru", "rnn_cell", "lstm_cell", "gru_cell"): _TWICE,
     "matmul": Term("2 per multiply-accumulate; nothing if the right is a vector", _matrix_product),
 }
-_ON_META = {("lstm", "scaled_dot_product_attention", "multi_head_attention"): _TWICE}
-_ON_CPU = {
+_ON_META: _Terms = {("lstm", "scaled_dot_product_attention", "multi_head_attention"): _TWICE}
+_ON_CPU: _Terms = {
     "lstm": Term("nothing, as one kernel; 2 per multiply-accumulate if it projects", _lstm_on_cpu),
     "scaled_dot_product_attention": Term(
         "nothing where it is one kernel, else 2 per multiply-accumulate", _attention_on_cpu
     ),
 }
-_SLOW = {
+_SLOW: _Terms = {
     "multi_head_attention": Term(
         "2 per multiply-accumulate of the projections, and of attention if its weights are wanted",
         _attention_slow,
     )
 }
-_FAST = {
+_FAST: _Terms = {
     "multi_head_attention": Term(
         "nothing on the fast path, else 2 per multiply-accumulate of the projections, and of "
         "attention if its weights are wanted",

@@ -47,32 +47,31 @@ _SOFTMAX = _EXPONENTIAL + _DIVISION
 #: What a fused attention adds on scalars: three square roots and a division, to find its scale.
 _SCALE = 3 * _ROOT + _DIVISION
 
-_ELEMENTWISE = {
-    1: (
-        "add sub rsub mul abs neg sign relu gt lt ge le eq ne maximum minimum floor ceil fmod "
-        "remainder"
-    ),
-    2: "relu6 hardtanh clamp leaky_relu prelu rrelu",
-    4: "div reciprocal hardsigmoid",
-    5: "hardswish",
-    6: "softsign",
-    7: "gelu",
-    _ROOT: "sqrt",
-    _ROOT + _DIVISION: "rsqrt",
-    _EXPONENTIAL: "exp sigmoid pow square",
-    _EXPONENTIAL + 1: "silu glu",
-    _EXPONENTIAL + 3: "elu",
-    _SOFTMAX: "softmax",
-    _SOFTMAX + 1: "softmin",
-    _SINE: "sin cos",
-    _LOGARITHM: "log",
-    _EXPONENTIAL + _LOGARITHM: "logsigmoid",
-    _EXPONENTIAL + 1 + _LOGARITHM: "softplus",
-    _TANH: "tanh",
-    _TANH + 1: "tanhshrink",
-    _SOFTMAX + 1 + _LOGARITHM: "log_softmax",
-    _TANH + 8: "gelu_tanh",
-    _EXPONENTIAL + 1 + _LOGARITHM + _TANH + 1: "mish",
+#: Ops that count so much per output element.
+_ELEMENTWISE: dict[str, int] = {
+    **dict.fromkeys(("add", "sub", "rsub", "mul", "abs", "neg", "sign", "relu"), 1),
+    **dict.fromkeys(("gt", "lt", "ge", "le", "eq", "ne", "maximum", "minimum", "floor"), 1),
+    **dict.fromkeys(("relu6", "hardtanh", "clamp", "leaky_relu", "prelu", "rrelu"), 2),
+    **dict.fromkeys(("div", "floor_divide", "reciprocal", "hardsigmoid"), _DIVISION),
+    "hardswish": 5,
+    "softsign": 6,
+    "gelu": 7,
+    "sqrt": _ROOT,
+    "rsqrt": _ROOT + _DIVISION,
+    **dict.fromkeys(("exp", "sigmoid", "pow", "square"), _EXPONENTIAL),
+    **dict.fromkeys(("silu", "glu"), _EXPONENTIAL + 1),
+    "elu": _EXPONENTIAL + 3,
+    "softmax": _SOFTMAX,
+    "softmin": _SOFTMAX + 1,
+    **dict.fromkeys(("sin", "cos"), _SINE),
+    "log": _LOGARITHM,
+    "logsigmoid": _EXPONENTIAL + _LOGARITHM,
+    "softplus": _EXPONENTIAL + 1 + _LOGARITHM,
+    "log_softmax": _SOFTMAX + 1 + _LOGARITHM,
+    "tanh": _TANH,
+    "tanhshrink": _TANH + 1,
+    "gelu_tanh": _TANH + 8,
+    "mish": _EXPONENTIAL + 1 + _LOGARITHM + _TANH + 1,
 }
 
 
@@ -152,6 +151,8 @@ def _attention(layer: LayerView) -> Any:
     query, key = layer.inputs[:2]
     scores = products(layer) // (query[-1] + layer.inputs[2][-1])
     masked = scores if len(layer.inputs) > 3 else 0
+    if layer.attributes["is_causal"]:
+        masked = scores + query[-2] * key[-2]  # the mask is computed
     return products(layer) + _SOFTMAX * scores + masked + prod(query) + prod(key) + _SCALE
 
 
@@ -170,8 +171,19 @@ def _attention_module(layer: LayerView) -> Any:
 _UNFLATTENED = 2
 
 
-def _unflattened(layer: LayerView) -> int:
-    return _UNFLATTENED if layer.attributes["dim"] < 0 else 0
+def _expanded(layer: LayerView) -> int:
+    """A size of every dimension is multiplied and compared."""
+    return 2 * len(layer.outputs[0])
+
+
+def _chunks(layer: LayerView) -> int:
+    """The size of the chunks is rounded up, and multiplied for each.
+
+    What has one dimension is a bias, of which the exporter makes constants.
+    """
+    if len(layer.inputs[0]) == 1:
+        return 0
+    return 1 + _DIVISION + len(layer.outputs)
 
 
 def _steps(layer: LayerView) -> Any:
@@ -187,8 +199,9 @@ def _lstm(layer: LayerView) -> Any:
 
 
 def _gru(layer: LayerView) -> Any:
-    """The biases are not counted, unlike those of an LSTM."""
-    return products(layer) + (3 + 2 * _EXPONENTIAL + _TANH // 2 + 5) * _steps(layer)
+    directions = 2 if layer.attributes["bidirectional"] else 1
+    biases = 6 * directions * _steps(layer) if layer.attributes["bias"] else 0
+    return products(layer) + biases + (3 + 2 * _EXPONENTIAL + _TANH // 2 + 5) * _steps(layer)
 
 
 _POINTWISE_OF_CELL = {
@@ -242,23 +255,26 @@ MACS = Rules(
             _attention_module,
         ),
         "lstm": (_RECURRENT, _lstm),
-        "gru": ("multiply-accumulates, and by element what the gates compute", _gru),
+        "gru": (_RECURRENT, _gru),
         ("lstm_cell", "gru_cell", "rnn_cell"): (_RECURRENT, _cell),
         "batch_norm": ("1 per output element, the bias of the convolution before it", outputs),
         "layer_norm": ("7 per input element and 29 per root", _layer_norm),
         "instance_norm": per_input(7),
         "group_norm": per_input(9),
-        tuple(
-            f"{kind}{spatial}d" for kind in ("max_pool", "avg_pool") for spatial in (1, 2, 3)
-        ): ("the window per output element", _window),
+        tuple(f"{kind}{spatial}d" for kind in ("max_pool", "avg_pool") for spatial in (1, 2, 3)): (
+            "the window per output element",
+            _window,
+        ),
         tuple(
             f"adaptive_{kind}_pool{spatial}d" for kind in ("max", "avg") for spatial in (1, 2, 3)
         ): ("the window per output element; 1 per input and 4 per output if global", _adaptive),
         "interpolate": ("0 (nearest), 4 (linear) or 8 (cubic) per output element", _resampled),
         ("mean", "sum", "amax", "amin", "max", "min"): per_input(1),
-        "unflatten": ("the position of the dimension", _unflattened),
+        "unflatten": ("2 for the position", lambda _: _UNFLATTENED),
+        "expand": ("2 per dimension", _expanded),
+        "chunk": ("5, and 1 per chunk", _chunks),
         ("rnn", "local_response_norm", "selu", "celu", "rms_norm"): ("not exported", _refused),
-        **{tuple(ops.split()): per_output(weight) for weight, ops in _ELEMENTWISE.items()},
+        **{op: per_output(weight) for op, weight in _ELEMENTWISE.items()},
     },
     adapted=_as_exported,
 )

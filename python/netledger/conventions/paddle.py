@@ -123,7 +123,8 @@ _UNKNOWN = Term("parameters of modules without children", _of_unknown_module)
 def _of_innermost(layer: LayerView, term: Term) -> Term:
     if class_name(layer) in _CONTAINERS:
         return Term("nothing: hooks are on the module's children", NOTHING.cost)
-    return _HELD if layer.origin.kind == "module" else _UNKNOWN
+    # A derived class may have children.
+    return _HELD if layer.origin.kind == "module" and layer.origin.exact else _UNKNOWN
 
 
 CONVENTION = Convention(

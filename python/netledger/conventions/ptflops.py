@@ -13,6 +13,9 @@ not divided by the batch. Operators (``x @ y``), ``torch.einsum``, ``F.linear``,
 Where all parameters before and in an ``nn.MultiheadAttention`` are frozen, ptflops takes torch's
 fused attention, which calls no function; the numbers here are those of the usual attention.
 
+A recurrent layer or cell that is given a single sample counts as one with a batch of 1, while
+ptflops fails on the cell, and takes the features of the layer for its steps.
+
 Source: ptflops 0.7.5 and 0.6.9, ptflops/pytorch_ops.py and ptflops/pytorch_engine.py.
 """
 

@@ -8,7 +8,7 @@ dimensions, LSTMs, and products with a vector are not.
 torch adds the bias of a linear layer by itself, unseen, where the input has three or more
 dimensions and is not contiguous in memory. The rules know of one such case, the projections of an
 ``nn.MultiheadAttention`` with the batch first; recurrent layers with the batch first are another.
-Other transposed inputs are taken to be contiguous.
+Other transposed inputs are taken to be contiguous, which `netledger.compat.ptflops` does not.
 
 Source: ptflops 0.7.5, ptflops/aten_ops.py and ptflops/aten_engine.py; torch,
 aten/src/ATen/native/Linear.cpp.

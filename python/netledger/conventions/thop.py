@@ -12,6 +12,10 @@ numbers include the batch.
   is no batch, and of a recurrent layer the first two sizes for batch and steps.
 * 0.1.0 fails on a LayerNorm: it is refused.
 
+A layer does not tell all that thop sees. Only `netledger.compat.thop` knows that a recurrent module
+was given an input without a batch, to which torch adds one of 1, and that a module of torch's has
+children of its own, which thop then leaves out but for their parameters.
+
 Source: Lyken17/pytorch-OpCounter, thop/profile.py, thop/vision/basic_hooks.py, thop/rnn_hooks.py;
 releases 0.0.31.post2005241907, 0.1.0.post2206102148 and 0.1.1.post2209072238.
 """
@@ -151,14 +155,9 @@ def shared(layer: LayerView, term: Term) -> Term:
     )
 
 
-def is_root(layer: LayerView) -> bool:
-    """Whether the layer is the model itself."""
-    return bool(getattr(layer.origin, "root", False))
-
-
 def below_root(layer: LayerView, term: Term) -> Term:
     """Nothing of a model that is a single layer: what thop found for the root is not added."""
-    return _unseen("the model's own layer is left out") if is_root(layer) else term
+    return _unseen("the model's own layer is left out") if layer.origin.root else term
 
 
 # -- convolutions ---------------------------------------------------------------------------------
@@ -316,7 +315,7 @@ TRUE_RATIO = Term("k + 1 per output element, k the product of input by output si
 
 def by_mode(times: Mapping[str, int]) -> Term:
     """So many for each element of the output of a resize, by its mode; nothing of other modes."""
-    listed = ", ".join(f"{number} {mode}" for mode, number in times.items())
+    listed = ", ".join(f"{mode} {number}" for mode, number in times.items())
     return Term(
         f"per output element, by mode: {listed}",
         lambda layer: times.get(layer.attributes["mode"], 0) * outputs(layer),

@@ -3,8 +3,10 @@
 Only modules of torch.nn count, and only by their weights and biases: each once per output position
 in a convolution, once per sample and step in a recurrent layer, and once per sample in anything
 else, so that a linear layer over a sequence counts as if it saw one position. What has no weights,
-functions, operators and attention count nothing. A module that holds weights and calls functions
-with them is not seen here; `netledger.compat.torchinfo`, which knows the modules, counts it.
+functions, operators and attention count nothing. Three things take the modules themselves to know,
+which `netledger.compat.torchinfo` has and this rule has not: modules that hold weights and call
+functions with them, weights that are made of others (pruned or normalized ones), and the rows that
+torchinfo adds for a module with several parents.
 
 ``params`` counts a tensor that several modules hold for each of them.
 

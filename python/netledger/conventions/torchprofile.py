@@ -151,6 +151,11 @@ def _multi_head_attention(layer: LayerView) -> Any:
 
 
 _SIZES_ONLY = Term("1 per product of sizes", products_of_sizes)
+_LINEAR_AND_SIZES = Term(
+    "multiply-accumulates, and 1 per product of sizes",
+    lambda layer: products(layer) + products_of_sizes(layer),
+)
+_SIZES_BESIDE = {"reshape": _SIZES_ONLY, "linear": _LINEAR_AND_SIZES}
 _BILINEAR = per_output(4)
 
 
@@ -162,6 +167,8 @@ def _as_traced(layer: LayerView, term: Term) -> Term:
         return _BILINEAR if images and layer.attributes["mode"] == "bilinear" else NOTHING
     if op == "multi_head_attention" and origin.kind == "composite":
         return _SIZES_ONLY
+    if op in _SIZES_BESIDE and products_of_sizes(layer):
+        return _SIZES_BESIDE[op]
     if op == "mean" and "multi_head_attention" in origin.inside:
         return NOTHING  # the mean of the weights, which nobody reads
     if op == "leaky_relu" and (origin.arguments.get(2) or origin.arguments.get("inplace")):
@@ -178,10 +185,7 @@ MACS = Rules(
             "window times input channels per output element, of the weight as a convolution's",
             _transposed,
         ),
-        "linear": (
-            "multiply-accumulates, and 1 per product of sizes where that is known",
-            lambda layer: products(layer) + products_of_sizes(layer),
-        ),
+        "linear": ("multiply-accumulates", products),
         "matmul": ("multiply-accumulates; nothing for torch.mm", _matrix_product),
         "scaled_dot_product_attention": ("multiply-accumulates", _attention),
         "einsum": ("the product of the sizes of all letters", _einsum),
@@ -200,7 +204,6 @@ MACS = Rules(
         ("mul", "mean", "leaky_relu", *_POOLS): per_output(1),
         (*_LP_POOLS, "local_response_norm"): per_output(3),
         "interpolate": ("4 per output element of an image, bilinear only", outputs),
-        "reshape": ("1 per product of sizes, where that is known", products_of_sizes),
         "grid_sample": ("4 per output element, 0 (nearest) or 16 (bicubic)", _sampled),
     },
     adapted=_as_traced,

@@ -6,6 +6,10 @@ or two per input element of some others; ``madd`` are multiplications and additi
 modules below them are looked at: functions, operators and what attention does by itself count
 nothing. An element has 4 bytes: torchstat feeds a model 32-bit floats.
 
+What takes the modules themselves to know is in `netledger.compat.torchstat` only: weights that are
+not there for a layer of torch.nn, or are made of others (pruned or normalized ones), and whether a
+frozen weight that several layers hold is read.
+
 torchstat fails on linear layers of other inputs than (N, features) and on modules that return
 several tensors; so do these rules.
 

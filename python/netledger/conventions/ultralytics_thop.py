@@ -3,7 +3,8 @@
 2.0.18 counts as thop 0.1.1 does, but a transposed convolution by its input, as it is computed.
 2.2.3 also counts classes derived from torch's, attention, products that functions compute outside
 of the modules that are counted, and every parameter of the model once; a shared module counts once
-for each call.
+for each call. A class derived from torch's is taken to do what torch's does: only
+`netledger.compat.thop` sees where it does not, and refuses it.
 
 Source: ultralytics/thop, thop/profile.py, thop/vision/basic_hooks.py, thop/rnn_hooks.py; releases
 2.0.18 and 2.2.3.
