@@ -9,6 +9,7 @@ import pytest
 import netledger as nl
 from articles import tool_figures
 from articles.example_modules import example
+from netledger.conventions import convention_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -101,15 +102,15 @@ class TestTorchvisionLayout:
             "flatten": 0,
         }
 
-    def test_thop(self, model: nn.Module, ledger: nl.Ledger) -> None:
+    def test_thop(self, ledger: nl.Ledger) -> None:
         # 714.69 M is thop of 2020: convolution biases and (1 + 1) per output of the adaptive
         # pooling on top of the MACs. thop of 2022 leaves the biases out.
-        assert tool_figures.thop_0_0_31(ledger, model) == 714_691_904
-        assert tool_figures.thop_0_0_31(ledger, model) - ledger.macs == 484_992 + 2 * 9_216
-        assert tool_figures.thop_0_1_1(ledger) == 714_206_912
+        assert ledger.total("flops", "thop@0.0.31") == 714_691_904
+        assert ledger.total("flops", "thop@0.0.31") - ledger.macs == 484_992 + 2 * 9_216
+        assert ledger.total("flops", "thop@0.1.1") == 714_206_912
 
-    def test_ptflops_total(self, model: nn.Module, ledger: nl.Ledger) -> None:
-        assert tool_figures.ptflops_0_6_9(ledger, model) == 715_561_896
+    def test_ptflops_total(self, ledger: nl.Ledger) -> None:
+        assert ledger.total("flops", "ptflops@0.6.9") == 715_561_896
         assert round(715_561_896 / 1e9, 3) == 0.716
 
     @pytest.mark.parametrize(
@@ -143,7 +144,6 @@ class TestTorchvisionLayout:
     )
     def test_ptflops_line(
         self,
-        model: nn.Module,
         ledger: nl.Ledger,
         path: str,
         params: str,
@@ -153,19 +153,20 @@ class TestTorchvisionLayout:
     ) -> None:
         rows = [
             row
-            for row in tool_figures.module_rows(ledger)
+            for row in ledger.rows
             if not path or row.path == path or row.path.startswith(f"{path}.")
         ]
         assert rows
         line_params = sum(row.params for row in rows)
-        line_macs = tool_figures.total(rows, tool_figures.ptflops_0_6_9_rule(model))
+        rule = convention_of("ptflops@0.6.9").rule("flops")
+        line_macs = sum(cost for place, cost in ledger._costs(rule) if ledger.rows[place.row] in rows)
         assert str(round(line_params / 1e6, 3)) == params
         assert f"{100 * line_params / 61_100_840:.3f}" == share_of_params
         assert str(round(line_macs / 1e9, 3)) == macs
         assert f"{100 * line_macs / 715_561_896:.3f}" == share_of_macs
 
-    def test_layer_table(self, ledger: nl.Ledger) -> None:
-        assert tool_figures.layer_table(ledger) == [
+    def test_layer_table(self, model: nn.Module) -> None:
+        assert tool_figures.layer_table(model, (3, 224, 224)) == [
             ("Conv2d-1", (1, 64, 55, 55), 23_296),
             ("ReLU-2", (1, 64, 55, 55), 0),
             ("MaxPool2d-3", (1, 64, 27, 27), 0),
@@ -189,14 +190,14 @@ class TestTorchvisionLayout:
             ("Linear-21", (1, 1000), 4_097_000),
         ]
 
-    def test_torchsummary_sizes(self, ledger: nl.Ledger) -> None:
-        assert tool_figures.torchsummary_sizes(ledger) == ("0.57", "8.38", "233.08", "242.03")
+    def test_torchsummary_sizes(self, model: nn.Module) -> None:
+        assert tool_figures.torchsummary_sizes(model, (3, 224, 224)) == ("0.57", "8.38", "233.08", "242.03")
 
-    def test_torchstat(self, ledger: nl.Ledger) -> None:
-        assert tool_figures.torchstat_flops(ledger) == 715_543_488
-        assert tool_figures.torchstat_multiply_adds(ledger) == 1_429_567_512
+    def test_torchstat(self, model: nn.Module, ledger: nl.Ledger) -> None:
+        assert ledger.total("flops", "torchstat") == 715_543_488
+        assert ledger.total("madd", "torchstat") == 1_429_567_512
         assert tool_figures.torchstat_traffic_bytes(ledger) == 253_606_976
-        assert tool_figures.torchstat_output_bytes(ledger) == 4_392_864
+        assert tool_figures.torchstat_output_bytes(model, (3, 224, 224)) == 4_392_864
 
 
 class TestInputSize:
@@ -207,11 +208,11 @@ class TestInputSize:
     ) -> None:
         assert ledger.params == large.params == batch.params == 61_100_840
 
-    def test_thop(self, model: nn.Module, large: nl.Ledger, batch: nl.Ledger) -> None:
-        assert tool_figures.thop_0_0_31(large, model) == 3_710_034_752
-        assert tool_figures.thop_0_0_31(batch, model) == 5_717_535_232
-        assert tool_figures.thop_0_1_1(large) == 3_707_400_128
-        assert tool_figures.thop_0_1_1(batch) == 5_713_655_296
+    def test_thop(self, large: nl.Ledger, batch: nl.Ledger) -> None:
+        assert large.total("flops", "thop@0.0.31") == 3_710_034_752
+        assert batch.total("flops", "thop@0.0.31") == 5_717_535_232
+        assert large.total("flops", "thop@0.1.1") == 3_707_400_128
+        assert batch.total("flops", "thop@0.1.1") == 5_713_655_296
 
     def test_a_batch_multiplies_every_operation(self, ledger: nl.Ledger, batch: nl.Ledger) -> None:
         assert batch.macs == 8 * 714_188_480 == 8 * ledger.macs
@@ -259,18 +260,18 @@ class TestWithoutConvolutionBias:
             assert row.flops == 2 * row.macs
 
     def test_thop_is_the_macs_in_every_version(
-        self, wide_model: nn.Module, without_bias: nl.Ledger
+        self, without_bias: nl.Ledger
     ) -> None:
         # No convolution bias and no adaptive pooling: the conventions coincide.
-        assert tool_figures.thop_0_0_31(without_bias, wide_model) == 861_301_280
-        assert tool_figures.thop_0_1_1(without_bias) == 861_301_280
+        assert without_bias.total("flops", "thop@0.0.31") == 861_301_280
+        assert without_bias.total("flops", "thop@0.1.1") == 861_301_280
         assert without_bias.macs == 861_301_280
 
-    def test_ptflops(self, wide_model: nn.Module, without_bias: nl.Ledger) -> None:
-        assert tool_figures.ptflops_0_6_9(without_bias, wide_model) == 862_374_088
+    def test_ptflops(self, without_bias: nl.Ledger) -> None:
+        assert without_bias.total("flops", "ptflops@0.6.9") == 862_374_088
 
-    def test_layer_table(self, without_bias: nl.Ledger) -> None:
-        assert tool_figures.layer_table(without_bias) == [
+    def test_layer_table(self, wide_model: nn.Module) -> None:
+        assert tool_figures.layer_table(wide_model, (3, 224, 224)) == [
             ("Conv2d-1", (1, 96, 55, 55), 34_848),
             ("ReLU-2", (1, 96, 55, 55), 0),
             ("MaxPool2d-3", (1, 96, 27, 27), 0),
@@ -293,27 +294,27 @@ class TestWithoutConvolutionBias:
             ("Linear-20", (1, 1000), 4_097_000),
         ]
 
-    def test_torchsummary_sizes(self, without_bias: nl.Ledger) -> None:
-        assert tool_figures.torchsummary_sizes(without_bias) == (
+    def test_torchsummary_sizes(self, wide_model: nn.Module) -> None:
+        assert tool_figures.torchsummary_sizes(wide_model, (3, 224, 224)) == (
             "0.57",
             "9.96",
             "233.71",
             "244.24",
         )
 
-    def test_torchstat_memory(self, without_bias: nl.Ledger) -> None:
-        size = tool_figures.torchstat_output_bytes(without_bias)
+    def test_torchstat_memory(self, wide_model: nn.Module) -> None:
+        size = tool_figures.torchstat_output_bytes(wide_model, (3, 224, 224))
         assert size == 5_223_712
         assert f"{size / 2**20:.2f}" == "4.98"
 
     def test_torchstat_flops_are_nearly_macs(self, without_bias: nl.Ledger) -> None:
         # "862.36 M Flops": one per MAC, plus ReLU outputs and the inputs of pooling layers.
-        assert tool_figures.torchstat_flops(without_bias) == 862_364_896
+        assert without_bias.total("flops", "torchstat") == 862_364_896
         assert 862_364_896 - without_bias.macs == 589_984 + 473_632
 
     def test_torchstat_multiply_adds_are_nearly_flops(self, without_bias: nl.Ledger) -> None:
         # "1.72 G MAdd": the FLOPs save the additions of the biases of the linear layers.
-        assert tool_figures.torchstat_multiply_adds(without_bias) == 1_723_494_744
+        assert without_bias.total("madd", "torchstat") == 1_723_494_744
         assert without_bias.flops - 1_723_494_744 == 4096 + 4096 + 1000
 
     def test_torchstat_traffic_is_the_memory_access(self, without_bias: nl.Ledger) -> None:

@@ -106,22 +106,22 @@ def test_a_shared_activation_has_a_row_per_call(ledger: nl.Ledger) -> None:
     assert len({row.path for row in ledger.rows if row.op == "leaky_relu"}) == 1
 
 
-def test_thop(model: nn.Module, ledger: nl.Ledger) -> None:
+def test_thop(ledger: nl.Ledger) -> None:
     # The old version hooks the shared LeakyReLU 20 times and sums it 20 times, 400 times too much;
     # both count transposed convolutions by their output, 4 times too much.
-    assert tool_figures.thop_0_0_31(ledger, model) == 36_983_013_376
-    assert tool_figures.thop_0_1_1(ledger) == 30_525_620_224
+    assert ledger.total("flops", "thop@0.0.31") == 36_983_013_376
+    assert ledger.total("flops", "thop@0.1.1") == 30_525_620_224
 
 
-def test_ptflops(model: nn.Module, ledger: nl.Ledger) -> None:
+def test_ptflops(ledger: nl.Ledger) -> None:
     # 31.2 GMac, of which 3.6 are the transposed convolutions' excess, 0.7 the shared activations'.
-    assert tool_figures.ptflops_0_6_9(ledger, model) == 31_204_048_896
+    assert ledger.total("flops", "ptflops@0.6.9") == 31_204_048_896
 
 
 def test_torchstat_does_not_support_transposed_convolutions(ledger: nl.Ledger) -> None:
     # It has no Flops and no traffic for them, and one record for each shared activation.
-    assert tool_figures.torchstat_flops(ledger) == 25_652_232_192
-    assert tool_figures.torchstat_multiply_adds(ledger) == 53_632_892_928
+    assert ledger.total("flops", "torchstat") == 25_652_232_192
+    assert ledger.total("madd", "torchstat") == 53_632_892_928
     assert tool_figures.torchstat_traffic_bytes(ledger) == 779_058_184
 
 

@@ -48,25 +48,23 @@ def test_resnet18(resnet18: nl.Ledger) -> None:
     assert resnet18.buffers == 2 * 4_800 + 20
 
 
-def test_resnet18_torchstat(resnet18: nl.Ledger) -> None:
+def test_resnet18_torchstat(model18: nn.Module, resnet18: nl.Ledger) -> None:
     # The second ReLU of each block and all additions are missing in these: one record per module,
     # none for functions.
-    assert tool_figures.torchstat_flops(resnet18) == 1_821_399_040
-    assert tool_figures.torchstat_multiply_adds(resnet18) == 3_638_757_912
+    assert resnet18.total("flops", "torchstat") == 1_821_399_040
+    assert resnet18.total("madd", "torchstat") == 3_638_757_912
     assert tool_figures.torchstat_traffic_bytes(resnet18) == 101_756_992
-    assert tool_figures.torchstat_output_bytes(resnet18) == 26_900_384
+    assert tool_figures.torchstat_output_bytes(model18, (3, 224, 224)) == 26_900_384
 
 
-def test_resnet18_thop(model18: nn.Module, resnet18: nl.Ledger) -> None:
-    assert tool_figures.thop_0_0_31(resnet18, model18) == 1_819_066_368
-    assert tool_figures.thop_0_1_1(resnet18) == 1_824_033_792
+def test_resnet18_thop(resnet18: nl.Ledger) -> None:
+    assert resnet18.total("flops", "thop@0.0.31") == 1_819_066_368
+    assert resnet18.total("flops", "thop@0.1.1") == 1_824_033_792
 
 
-def test_ptflops(
-    model18: nn.Module, resnet18: nl.Ledger, model50: nn.Module, resnet50: nl.Ledger
-) -> None:
-    assert tool_figures.ptflops_0_6_9(resnet18, model18) == 1_822_177_768
-    assert tool_figures.ptflops_0_6_9(resnet50, model50) == 4_120_078_947
+def test_ptflops(resnet18: nl.Ledger, resnet50: nl.Ledger) -> None:
+    assert resnet18.total("flops", "ptflops@0.6.9") == 1_822_177_768
+    assert resnet50.total("flops", "ptflops@0.6.9") == 4_120_078_947
 
 
 def test_resnet18_residual_additions(resnet18: nl.Ledger) -> None:
@@ -97,12 +95,12 @@ def test_resnet50_differs_from_1000_classes_by_its_last_layer_only(resnet50: nl.
 def test_resnet50_thop(model50: nn.Module, resnet50: nl.Ledger) -> None:
     # Called "FLOPS" where they are printed; they are neither a speed nor FLOPs but MACs, with 2 or
     # 4 per element of the normalisations. The FLOPs are twice as many.
-    assert tool_figures.thop_0_0_31(resnet50, model50) == 4_109_669_376
-    assert tool_figures.thop_0_1_1(resnet50) == 4_131_897_344
+    assert resnet50.total("flops", "thop@0.0.31") == 4_109_669_376
+    assert resnet50.total("flops", "thop@0.1.1") == 4_131_897_344
     assert str(resnet50.params / 1000**2) + "M" == "23.710883M"
 
 
 def test_resnet50_torchstat(resnet50: nl.Ledger) -> None:
-    assert tool_figures.torchstat_flops(resnet50) == 4_116_691_968
-    assert tool_figures.torchstat_multiply_adds(resnet50) == 8_215_947_677
+    assert resnet50.total("flops", "torchstat") == 4_116_691_968
+    assert resnet50.total("madd", "torchstat") == 8_215_947_677
     assert tool_figures.torchstat_traffic_bytes(resnet50) == 325_461_016

@@ -47,21 +47,21 @@ def test_concatenation_moves_memory_and_computes_nothing(ledger: nl.Ledger) -> N
         assert row.memory_access == 2 * row.outputs
 
 
-def test_torchsummary_sizes(ledger: nl.Ledger) -> None:
-    assert tool_figures.torchsummary_sizes(ledger) == ("0.25", "807.50", "118.39", "926.14")
+def test_torchsummary_sizes(model: nn.Module) -> None:
+    assert tool_figures.torchsummary_sizes(model, (1, 256, 256)) == ("0.25", "807.50", "118.39", "926.14")
 
 
-def test_thop(model: nn.Module, ledger: nl.Ledger) -> None:
-    assert tool_figures.thop_0_0_31(ledger, model) == 54_606_233_600
-    assert tool_figures.thop_0_1_1(ledger) == 54_662_266_880
+def test_thop(ledger: nl.Ledger) -> None:
+    assert ledger.total("flops", "thop@0.0.31") == 54_606_233_600
+    assert ledger.total("flops", "thop@0.1.1") == 54_662_266_880
 
 
-def test_ptflops(model: nn.Module, ledger: nl.Ledger) -> None:
-    assert tool_figures.ptflops_0_6_9(ledger, model) == 54_646_079_488
+def test_ptflops(ledger: nl.Ledger) -> None:
+    assert ledger.total("flops", "ptflops@0.6.9") == 54_646_079_488
 
 
 def test_torchstat(ledger: nl.Ledger) -> None:
     # The pooling module is called four times and recorded once.
-    assert tool_figures.torchstat_flops(ledger) == 46_040_940_544
-    assert tool_figures.torchstat_multiply_adds(ledger) == 96_312_098_816
+    assert ledger.total("flops", "torchstat") == 46_040_940_544
+    assert ledger.total("madd", "torchstat") == 96_312_098_816
     assert tool_figures.torchstat_traffic_bytes(ledger) == 907_297_284

@@ -277,6 +277,31 @@ def test_a_built_network_counts_as_the_modules(need_weights: bool, batch: int) -
         assert built.total("flops", convention) == traced.total("flops", convention) > 0
 
 
+# -- functions -------------------------------------------------------------------------------------
+
+
+class Product(nn.Module):
+    """A product by a method of a tensor."""
+
+    def forward(self, x: Any) -> Any:
+        return x.matmul(x.transpose(1, 2))
+
+
+def test_sees_functions_that_somebody_has_patched(monkeypatch: pytest.MonkeyPatch) -> None:
+    original, calls = torch.Tensor.matmul, []
+
+    def patched(*tensors: Any) -> Any:
+        calls.append(len(tensors))
+        return original(*tensors)
+
+    # As ptflops itself leaves it behind, and as it is while something else looks on.
+    for function in (original, patched):
+        monkeypatch.setattr(torch.Tensor, "matmul", function)
+        assert nl.count(Product(), (1, 3, 4)).total("flops", "ptflops") == 3 * 4 * 3
+        assert vars(torch.Tensor)["matmul"] is function
+    assert calls == [2]
+
+
 # -- refusals --------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from torch import nn
 
 import netledger as nl
 from netledger.compat import thop
+from netledger.conventions import Rules, convention_of
 from netledger.errors import NetledgerError
 from peers.golden_figures import Figures, golden_model, golden_models, golden_operations
 from peers.hooked_models import HOOKED_MODELS
@@ -126,6 +127,25 @@ def test_a_built_network_counts_as_the_modules() -> None:
             figure = built.total(metric, f"thop@{version}")
             assert figure == traced.total(metric, f"thop@{version}")
             assert figure > 0
+
+
+def test_what_is_counted_in_words() -> None:
+    def words(name: str, version: str = "0.1.1") -> list[str]:
+        rule = convention_of(f"thop@{version}").rule("flops")
+        assert isinstance(rule, Rules)
+        places = nl.count(*golden_model(name))._places
+        return [rule.term(place.view).text for place in places if place.view.op != "identity"]
+
+    products, seen = "multiply-accumulates", "nothing: only modules are seen"
+    assert words("conv2d_bias") == [products]
+    assert words("conv2d_bias", "0.0.31") == [f"{products}, and one per output element with a bias"]
+    shared = f"{products}, 4 times as the module stands in 2 places"
+    assert words("shared_by_two_parents") == [shared, shared]
+    assert words("F.linear") == [seen]
+    assert words("subclass_conv2d") == ["nothing: the module's class only derives from torch's"]
+    assert words("root_is_leaf_conv", "0.0.31") == ["nothing: the model's own layer is left out"]
+    modes = "per output element, by mode: linear 5, bilinear 11, bicubic 259"
+    assert words("upsample_bilinear", "0.0.31") == [modes]
 
 
 # -- the call itself -------------------------------------------------------------------------------

@@ -289,7 +289,7 @@ class _Counted:
         return tree_map(lambda value: followed.get(id(value), value), answer)
 
 
-class _Keeper(Recorder):
+class _Keeper(Recorder):  # type: ignore[no-untyped-call]
     """A recorder that also keeps what the model returned."""
 
     answer: Any = None

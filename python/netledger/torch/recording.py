@@ -10,6 +10,7 @@ from torch import nn
 
 from netledger.ledger import Ledger
 from netledger.torch._inputs import read_inputs
+from netledger.torch._tensor import TracedTensor
 from netledger.torch.tracer import Tracer, trace
 
 __all__ = ["ModuleCall", "Recording", "TensorShape", "record"]
@@ -93,10 +94,9 @@ class Recorder(Tracer):  # type: ignore[no-untyped-call]
             parent,
             len(self._open),
             _shapes_in(args),
-            _shapes_in(kwargs),
+            _shapes_in(kwargs) if kwargs else {},
         )
-        first = len(self.engine)
-        call.rows = range(first, first)
+        call.rows = range(len(self.engine), -1)
         if parent is not None:
             parent.children.append(call)
         self.calls.append(call)
@@ -112,11 +112,13 @@ class Recorder(Tracer):  # type: ignore[no-untyped-call]
 
 def _shapes_in(value: Any) -> Any:
     """A value with the shapes of its tensors in their places."""
-    if isinstance(value, torch.Tensor):
-        return TensorShape(tuple(value.shape), value.dtype)
     kind = type(value)
-    if kind in (list, tuple):
-        return kind(map(_shapes_in, value))
+    if kind is TracedTensor or isinstance(value, torch.Tensor):
+        return TensorShape(tuple(value.shape), value.dtype)
+    if kind is tuple:
+        return tuple([_shapes_in(entry) for entry in value])
+    if kind is list:
+        return [_shapes_in(entry) for entry in value]
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return kind(*map(_shapes_in, value))
     if isinstance(value, dict):
