@@ -13,6 +13,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -36,10 +37,12 @@ def resnet50() -> torch.nn.Module:
 def quietly(call: Call) -> Any:
     """What a call returns, or prints where it returns nothing."""
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            answer = call()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.redirect_stdout(printed))
+        stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        answer = call()
     return printed.getvalue() if answer is None else answer
 
 
@@ -99,14 +102,15 @@ def main() -> None:
         except ImportError:
             missing.append(name)
             continue
-        ours = importlib.import_module(f"netledger.compat.{name}")
-        theirs_first, ours_first = quietly(lambda: call(peer)), quietly(lambda: call(ours))
+        ours = partial(call, importlib.import_module(f"netledger.compat.{name}"))
+        theirs = partial(call, peer)
+        theirs_first, ours_first = quietly(theirs), quietly(ours)
         if theirs_first != ours_first:
             raise SystemExit(f"{name}: {ours_first!r} is not {theirs_first!r}")
         least_ours = least_theirs = float("inf")
         for _ in range(ROUNDS):
-            least_theirs = min(least_theirs, seconds(lambda: call(peer)))
-            least_ours = min(least_ours, *(seconds(lambda: call(ours)) for _ in range(4)))
+            least_theirs = min(least_theirs, seconds(theirs))
+            least_ours = min(least_ours, *(seconds(ours) for _ in range(4)))
         print(
             f"{name:24}{1000 * least_theirs:9.1f}{1000 * least_ours:9.1f}"
             f"{least_theirs / least_ours:9.1f} times"

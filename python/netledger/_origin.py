@@ -40,7 +40,8 @@ class Origin:
         exact: whether that class is torch's own, not one derived from it.
         call: which call of that module this is, from 0.
         calls: how often the module was called.
-        occurrences: in how many places of the tree of modules it stands.
+        occurrences: in how many places of the tree of modules it stands; 0 for one that is held
+            outside of it, as in a list.
         batch: the first size of the network's first input.
         inside: ops of the composites that the layer is part of, the outermost first.
         training: whether the module was in training mode when it was given.
@@ -102,9 +103,9 @@ def layer_class(module_class: type) -> tuple[str, bool]:
     for ancestor in module_class.__mro__:
         # A layer whose sizes are chosen stands for torch's own.
         ours = ancestor.__module__ == "netledger.torch.mutables"
-        if ours or ancestor.__module__.startswith("torch.nn.modules."):
-            if ancestor.__name__ in OPS_OF_MODULE:
-                return ancestor.__name__, ancestor is module_class
+        theirs = ancestor.__module__.startswith("torch.nn.modules.")
+        if (ours or theirs) and ancestor.__name__ in OPS_OF_MODULE:
+            return ancestor.__name__, ancestor is module_class
     return "", False
 
 

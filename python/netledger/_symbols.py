@@ -7,7 +7,10 @@ values; its results know the products, quotients and sums that they are.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Notation", "Symbol", "latex", "spelled"]
 
@@ -33,7 +36,7 @@ class Symbol(int):
 
     def __new__(
         cls, value: int, name: str = "", operation: str = "", operands: tuple[int, ...] = ()
-    ) -> Symbol:
+    ) -> Self:
         symbol = super().__new__(cls, value)
         symbol.name = name
         symbol.operation = operation
@@ -70,7 +73,7 @@ class Symbol(int):
     def __rmod__(self, other: int) -> Any:
         return _result("%", other, self)
 
-    def __pow__(self, other: int, modulo: None = None) -> Any:
+    def __pow__(self, other: int, modulo: int | None = None) -> Any:
         return _result("**", self, other)
 
     def __neg__(self) -> Any:
@@ -83,7 +86,7 @@ class Symbol(int):
     __hash__ = int.__hash__
 
 
-_CALCULATED = {
+_CALCULATED: dict[str, Any] = {
     "+": int.__add__,
     "-": int.__sub__,
     "*": int.__mul__,
@@ -93,7 +96,7 @@ _CALCULATED = {
 }
 
 
-def _result(operation: str, left: int, right: int) -> Any:
+def _result(operation: str, left: Any, right: Any) -> Any:
     """A result; what changes nothing (x + 0, 1 * x) is left out."""
     if not isinstance(left, int) or not isinstance(right, int):
         return NotImplemented
@@ -103,7 +106,7 @@ def _result(operation: str, left: int, right: int) -> Any:
         neutral = {"+": 0, "-": 0, "*": 1, "//": 1, "**": 1}.get(operation)
         if right == neutral:
             return left
-    value = _CALCULATED[operation](int(left), int(right))
+    value: int = _CALCULATED[operation](int(left), int(right))
     return Symbol(value, "", operation, (left, right))
 
 

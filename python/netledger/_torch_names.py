@@ -101,11 +101,7 @@ OPS_OF_MODULE: dict[str, frozenset[str]] = {
 #: The function that a layer of this op is a call of: the one that its module's forward calls, or
 #: the only one that there is.
 FUNCTION_OF_OP: dict[str, str] = {
-    **{
-        f"{op}{spatial}d": f"F.{op}{spatial}d"
-        for op in _RANKED
-        for spatial in (1, 2, 3)
-    },
+    **{f"{op}{spatial}d": f"F.{op}{spatial}d" for op in _RANKED for spatial in (1, 2, 3)},
     **{
         op: f"F.{op}"
         for op in (

@@ -42,14 +42,13 @@ def _places(ledger: Ledger) -> Iterator[Place]:
     rows, nodes, scope = ledger.rows, ledger._nodes, ledger._scope
     batch = first_batch(engine) if origins is None else None
     seen: set[int | None] = set()
-    for index, composite, origin in _walk(nodes, scope, origins):
+    for index, composite, found in _walk(nodes, scope, origins):
         if composite is not None:
             path = scope(composite.scope).path
-            yield Place(index, path, composite_view(composite, path, origin))
+            yield Place(index, path, composite_view(composite, path, found))
             continue
         row, weights = rows[index], nodes[index].weights
-        if origins is None:
-            origin = replace(origin, batch=batch)
+        origin = found if origins is not None else replace(found, batch=batch)
         held = row.params
         if not seen.isdisjoint(weights):
             held = _held(engine, weights)

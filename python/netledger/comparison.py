@@ -254,8 +254,10 @@ class _Reading:
         view = place.view
         if isinstance(self._rule, str):
             # A column of the ledger: composites have none.
-            cost = 0 if view.origin.kind == "composite" else getattr(
-                self._ledger.rows[place.row], self._rule
+            cost = (
+                0
+                if view.origin.kind == "composite"
+                else getattr(self._ledger.rows[place.row], self._rule)
             )
             return (self._text if cost else "nothing"), cost
         if view.origin.kind == "composite" and not getattr(self._rule, "composites", False):

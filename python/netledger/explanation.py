@@ -164,9 +164,7 @@ def _pretty(formula: str) -> str:
     return escape(formula).replace(" * ", " &middot; ")
 
 
-def why(
-    layer: str | Row | Any, *inputs: Any, **attributes: Any
-) -> Explanation | list[Explanation]:
+def why(layer: str | Row | Any, *inputs: Any, **attributes: Any) -> Explanation | list[Explanation]:
     """Why a layer costs what it does: its formulas with the numbers put in.
 
     Args:
@@ -221,7 +219,13 @@ def explained_row(row: Row) -> Explanation:
                 f"{metric}, its row has {getattr(row, metric):,}"
             )
     return Explanation(
-        given.op, given.name, given.inputs, given.outputs, given.given, given.steps, given.source,
+        given.op,
+        given.name,
+        given.inputs,
+        given.outputs,
+        given.given,
+        given.steps,
+        given.source,
         remark,
     )
 

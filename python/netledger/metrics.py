@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -15,6 +17,7 @@ from netledger.quantity import Quantity, Rational
 
 if TYPE_CHECKING:
     from netledger._journal import Journal
+    from netledger._results import Node
 
 __all__ = ["LayerView", "Rule"]
 
@@ -41,7 +44,7 @@ class LayerView:
         output_elements: output elements.
         memory_access: elements read and written, weights included.
         memory_access_bytes: the same in bytes.
-        held_params: elements of all parameters it reads, those of other layers too.
+        held: `held_params`, or a function that gives them.
         origin: where it came from: whether a module, a function or an operator made it, which call
             of a shared module it is.
     """
@@ -60,8 +63,13 @@ class LayerView:
     output_elements: Any
     memory_access: Any
     memory_access_bytes: Any
-    held_params: Any = 0
+    held: Any = 0
     origin: Origin = Origin()
+
+    @property
+    def held_params(self) -> Any:
+        """Elements of all parameters it reads, explicit and shared ones too."""
+        return self.held() if callable(self.held) else self.held
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -99,8 +107,15 @@ def view_of(journal: Journal, index: int, origin: Origin) -> LayerView:
         output_elements=account["outputs"],
         memory_access=account["memory_access"],
         memory_access_bytes=account["memory_access_bytes"],
-        held_params=account["params"],
+        held=partial(_held, journal, node, account["params"]),
         origin=origin,
+    )
+
+
+def _held(journal: Journal, node: Node, own: Any) -> Any:
+    explicit = (weight for weight in node.weights if weight is not None)
+    return own + sum(
+        prod(journal.shape(weight)) for weight in explicit if journal.kind(weight) == "parameter"
     )
 
 
@@ -187,7 +202,6 @@ _COUNTS = (
     "output_elements",
     "memory_access",
     "memory_access_bytes",
-    "held_params",
 )
 
 
@@ -212,6 +226,7 @@ def _flattened(view: LayerView) -> tuple[list[Any], Callable[[Sequence[int]], La
     attributes = {name: place(value) for name, value in view.attributes.items()}
     inputs, outputs = place(view.inputs), place(view.outputs)
     counts = {name: place(getattr(view, name)) for name in _COUNTS}
+    held = place(view.held_params)
 
     def rebuild(numbers: Sequence[int]) -> LayerView:
         return LayerView(
@@ -220,6 +235,7 @@ def _flattened(view: LayerView) -> tuple[list[Any], Callable[[Sequence[int]], La
             attributes={name: filled(value, numbers) for name, value in attributes.items()},
             inputs=filled(inputs, numbers),
             outputs=filled(outputs, numbers),
+            held=filled(held, numbers),
             origin=view.origin,
             **{name: filled(value, numbers) for name, value in counts.items()},
         )
@@ -238,6 +254,8 @@ def _checked(cost: Any, metric: str, view: LayerView) -> Any:
 
 def _is_accepted(view: LayerView) -> bool:
     """Whether the layer's rule accepts its sizes."""
+    if view.origin.kind == "composite":
+        return True
     try:
         evaluate_layer(view.op, view.inputs, view.attributes)
     except (LayerError, CountOverflowError):

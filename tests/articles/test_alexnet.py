@@ -159,7 +159,9 @@ class TestTorchvisionLayout:
         assert rows
         line_params = sum(row.params for row in rows)
         rule = convention_of("ptflops@0.6.9").rule("flops")
-        line_macs = sum(cost for place, cost in ledger._costs(rule) if ledger.rows[place.row] in rows)
+        line_macs = sum(
+            cost for place, cost in ledger._costs(rule) if ledger.rows[place.row] in rows
+        )
         assert str(round(line_params / 1e6, 3)) == params
         assert f"{100 * line_params / 61_100_840:.3f}" == share_of_params
         assert str(round(line_macs / 1e9, 3)) == macs
@@ -191,7 +193,12 @@ class TestTorchvisionLayout:
         ]
 
     def test_torchsummary_sizes(self, model: nn.Module) -> None:
-        assert tool_figures.torchsummary_sizes(model, (3, 224, 224)) == ("0.57", "8.38", "233.08", "242.03")
+        assert tool_figures.torchsummary_sizes(model, (3, 224, 224)) == (
+            "0.57",
+            "8.38",
+            "233.08",
+            "242.03",
+        )
 
     def test_torchstat(self, model: nn.Module, ledger: nl.Ledger) -> None:
         assert ledger.total("flops", "torchstat") == 715_543_488
@@ -259,9 +266,7 @@ class TestWithoutConvolutionBias:
         for row in rows_of(without_bias, "linear"):
             assert row.flops == 2 * row.macs
 
-    def test_thop_is_the_macs_in_every_version(
-        self, without_bias: nl.Ledger
-    ) -> None:
+    def test_thop_is_the_macs_in_every_version(self, without_bias: nl.Ledger) -> None:
         # No convolution bias and no adaptive pooling: the conventions coincide.
         assert without_bias.total("flops", "thop@0.0.31") == 861_301_280
         assert without_bias.total("flops", "thop@0.1.1") == 861_301_280

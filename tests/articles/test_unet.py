@@ -48,7 +48,12 @@ def test_concatenation_moves_memory_and_computes_nothing(ledger: nl.Ledger) -> N
 
 
 def test_torchsummary_sizes(model: nn.Module) -> None:
-    assert tool_figures.torchsummary_sizes(model, (1, 256, 256)) == ("0.25", "807.50", "118.39", "926.14")
+    assert tool_figures.torchsummary_sizes(model, (1, 256, 256)) == (
+        "0.25",
+        "807.50",
+        "118.39",
+        "926.14",
+    )
 
 
 def test_thop(ledger: nl.Ledger) -> None:

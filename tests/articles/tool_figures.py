@@ -31,9 +31,7 @@ def torchsummary_sizes(model: nn.Module, size: tuple[int, ...]) -> tuple[str, st
     return (f"{sizes[0]:.2f}", f"{sizes[1]:.2f}", f"{sizes[2]:.2f}", f"{sizes[3]:.2f}")
 
 
-def layer_table(
-    model: nn.Module, size: tuple[int, ...]
-) -> list[tuple[str, tuple[int, ...], int]]:
+def layer_table(model: nn.Module, size: tuple[int, ...]) -> list[tuple[str, tuple[int, ...], int]]:
     """(class and running number, output shape, parameters) as torchsummary and its kin print."""
     from netledger.compat import torchsummary
 

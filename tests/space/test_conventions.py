@@ -54,8 +54,10 @@ def test_sweeps_of_a_built_space(name: str) -> None:
 
 def all_codes(space: nl.Space) -> np.ndarray:
     sizes = [len(variable) for variable in ([1, 3, 5], [8, 12], [16, 24], [1, 2])]
-    return np.stack(np.meshgrid(*map(np.arange, sizes), indexing="ij"), -1).reshape(-1, 4).astype(
-        np.uint8
+    return (
+        np.stack(np.meshgrid(*map(np.arange, sizes), indexing="ij"), -1)
+        .reshape(-1, 4)
+        .astype(np.uint8)
     )
 
 
@@ -74,10 +76,10 @@ def test_several_images() -> None:
 
 torch = pytest.importorskip("torch")
 
-import torch.nn.functional as F  # noqa: E402, N812
-from torch import nn  # noqa: E402
+import torch.nn.functional as F
+from torch import nn
 
-import netledger.torch as nlt  # noqa: E402
+import netledger.torch as nlt
 
 
 class Net(nn.Module):
@@ -118,7 +120,7 @@ def test_sweeps_of_a_supernet(name: str) -> None:
     for row, figure in zip(codes, figures, strict=True):
         nlt.set_choices(model, space.decode(row))
         assert nl.count(model, (1, 3, 8, 8)).total("flops", name) == figure
-    saved = pickle.loads(pickle.dumps(space))  # noqa: S301
+    saved = pickle.loads(pickle.dumps(space))
     assert saved.sweep(codes, ("flops",), conventions=name)["flops"].tolist() == figures
 
 
@@ -136,7 +138,7 @@ def test_composites_of_a_supernet() -> None:
     space = nl.from_torch(model, (1, 5, 16))
     codes = space.random(4, seed=0)
     name = "ultralytics_thop@2.2.3"
-    saved = pickle.loads(pickle.dumps(space))  # noqa: S301
+    saved = pickle.loads(pickle.dumps(space))
     figures = space.sweep(codes, ("flops",), conventions=name)["flops"].tolist()
     for row, figure in zip(codes, figures, strict=True):
         nlt.set_choices(model, space.decode(row))

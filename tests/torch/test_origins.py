@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import nn
 
 import netledger as nl
@@ -76,6 +76,33 @@ def test_a_module_in_several_places() -> None:
     assert [origin.occurrences for origin in origins] == [2, 2, 1]
     nested = nn.Sequential(nn.Sequential(shared, shared), nn.Sequential(shared))
     assert views(nested, 1, 4, 5, 5)[0].origin.occurrences == 3
+
+
+def test_a_module_outside_of_the_tree() -> None:
+    class Hidden(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden = [nn.ReLU()]
+            self.shown = nn.ReLU()
+
+        def forward(self, x):
+            return self.shown(self.hidden[0](x))
+
+    origins = [view.origin for view in views(Hidden(), 1, 4)]
+    assert [origin.occurrences for origin in origins] == [0, 1]
+
+
+def test_inputs_of_composites_are_in_the_order_of_forward() -> None:
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention = nn.MultiheadAttention(8, 2, kdim=4, vdim=6, batch_first=True)
+
+        def forward(self, x):
+            return self.attention(value=x[..., :6], key=x[..., :4], query=x)[0]
+
+    (attention,) = [view for view in views(Named(), 1, 5, 8) if view.op == "multi_head_attention"]
+    assert attention.inputs == ((1, 5, 8), (1, 5, 4), (1, 5, 6))
 
 
 def test_composites_come_before_their_parts() -> None:

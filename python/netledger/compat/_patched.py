@@ -136,11 +136,19 @@ def parameters_by_module(model: nn.Module, *, trained: bool) -> dict[int, int]:
     return found
 
 
-def visits(module: nn.Module) -> Iterator[nn.Module]:
+def visits(module: nn.Module) -> list[nn.Module]:
     """The modules as `nn.Module.apply` visits them: children first, shared ones again."""
-    for child in module.children():
-        yield from visits(child)
-    yield module
+    found: list[nn.Module] = []
+
+    def visit(at: nn.Module) -> None:
+        # A child that has two names is visited once.
+        for child in dict.fromkeys(at._modules.values()):
+            if child is not None:
+                visit(child)
+        found.append(at)
+
+    visit(module)
+    return found
 
 
 def described(model: nn.Module, text_of: Callable[[nn.Module, str], str]) -> str:

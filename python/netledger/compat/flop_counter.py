@@ -15,13 +15,14 @@ version of the device. What is different:
 * Operations on such tensors hold no data either; a value cannot be read (``loss.item()``).
   Operations on ordinary tensors run as always, and count.
 * ``backward()`` counts and computes nothing: the module is followed again on tensors without data,
-  by torch's own autograd and formulas, and parameters and inputs get no ``grad``.
+  by torch's own autograd and formulas, and parameters and inputs get no ``grad``. A module that
+  reads values of its inputs is refused then.
 * A module is followed in evaluation mode: one that takes another way in training mode counts as it
   would in the other.
 * Where torch takes a product of tensors that are not contiguous for ``mm`` and an addition instead
   of ``addmm``, the figures per operation are of ``addmm``; their sum is the same.
-* ``custom_mapping`` and devices other than the CPU and meta are refused for recurrent layers, whose
-  kernels differ.
+* ``custom_mapping`` is refused, and so are recurrent layers on devices other than the CPU and meta,
+  whose kernels differ.
 """
 
 from __future__ import annotations

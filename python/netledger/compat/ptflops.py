@@ -251,15 +251,15 @@ class _Count:
     def warn(self, verbose: bool, stream: TextIO) -> None:
         """The warnings that ptflops prints before and while it runs the model."""
         seen: set[int] = set()
-        for module in visits(self._model):
+        visited = visits(self._model)
+        for module in visited:
             if id(module) in seen and type(module) in self._supported:
                 print(
                     "Warning: variables __flops__ or __params__ are already defined for the module"
                     f"{type(module).__name__} ptflops can affect your code!"
                 )
             seen.add(id(module))
-        kinds = dict.fromkeys(map(type, visits(self._model)))
-        for kind in kinds if verbose else ():
+        for kind in dict.fromkeys(map(type, visited)) if verbose else ():
             if kind not in self._supported | self._ignored | {nn.Sequential, nn.ModuleList}:
                 print(f"Warning: module {kind.__name__} is treated as a zero-op.", file=stream)
         if not self._root.args:

@@ -226,7 +226,8 @@ def _int32(cost: int, itemsize: int) -> int:
         raise NetledgerError(
             f"torchstat fails on {elements:,} elements read or written: it counts in 32 bits"
         )
-    return int(np.array([elements], dtype=np.int32)[0] * np.int32(itemsize))
+    # The product wraps around, as torchstat's does.
+    return (elements * itemsize + 2**31) % 2**32 - 2**31
 
 
 # -- text ------------------------------------------------------------------------------------------

@@ -7,7 +7,9 @@ else counts nothing. Which operations there are depends on the device, so there 
   apart into matrix products.
 * ``cpu``: as on the CPU without gradients. There are no formulas for the fused kernels: attention
   (`F.scaled_dot_product_attention` of 4 dimensions), an LSTM in 32 bits, and the fast path of
-  ``nn.MultiheadAttention`` and ``nn.TransformerEncoderLayer`` count nothing.
+  ``nn.MultiheadAttention`` and ``nn.TransformerEncoderLayer`` count nothing. Those modules are
+  taken to be on it, as they are with ``batch_first`` where a tensor attends to itself; a layer by
+  itself does not tell, but `netledger.compat.flop_counter` does.
 * ``cpu_grad``: the same with gradients, where torch does not take the fast path.
 
 Source: pytorch/pytorch, torch/utils/flop_counter.py.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,22 @@ def _shapes(values: Any) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(value.shape) for value in values if isinstance(value, torch.Tensor))
 
 
+def _in_order(kind: type[nn.Module], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+    """The arguments of a call in the order of forward's parameters."""
+    if not kwargs:
+        return list(args)
+    try:
+        bound = _signature(kind).bind_partial(None, *args, **kwargs)
+    except TypeError:  # the call itself says what is wrong
+        return [*args, *kwargs.values()]
+    return list(bound.arguments.values())
+
+
+@functools.cache
+def _signature(kind: type[nn.Module]) -> inspect.Signature:
+    return inspect.signature(kind.forward)
+
+
 def _noted(
     op: str, attributes: Callable[[Any, tuple[Any, ...], dict[str, Any]], dict[str, Any] | None]
 ) -> Callable[..., Any]:
@@ -39,7 +57,7 @@ def _noted(
         if found is None:
             return original(module, *args, **kwargs)
         scope, first = tracer.scope, len(tracer.engine)
-        inputs = _shapes([*args, *kwargs.values()])
+        inputs = _shapes(_in_order(type(module), args, kwargs))
         place = len(tracer.composites)
         answer = original(module, *args, **kwargs)
         made = answer if isinstance(answer, list | tuple) else [answer]

@@ -143,7 +143,5 @@ def record(
     tracer = trace(module, positional, named, Recorder)
     assert isinstance(tracer, Recorder)
     engine = tracer.engine
-    ledger = Ledger(
-        engine, engine.count(), title=type(module).__name__, origins=tracer.origins
-    )
+    ledger = Ledger(engine, engine.count(), title=type(module).__name__, origins=tracer.origins)
     return Recording(module, ledger, tracer.calls, tracer.finished)

@@ -14,8 +14,8 @@ from torch.utils import _pytree as pytree
 
 from netledger import quantity as quantities
 from netledger._journal import MOST_VALUES, NO_VALUE, Journal
-from netledger._results import COLUMNS, Scope
 from netledger._origin import Origins
+from netledger._results import COLUMNS, Scope
 from netledger.errors import CountOverflowError, LayerError, NetledgerError, SpaceError, TraceError
 from netledger.quantity import Quantity
 from netledger.space import Space

@@ -463,6 +463,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             training: the modules that are in training mode, by identity.
         """
         places = _places(self._module)
+        # A module that is held in a plain list is called, but stands nowhere in the tree.
+        inside = set(map(id, self.modules))
         scopes = [
             ScopeOrigin()
             if module is None
@@ -471,7 +473,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 type(module).__name__,
                 *layer_class(type(module)),
                 id(module) in training,
-                places.get(id(module), 1),
+                places.get(id(module), 1) if id(module) in inside else 0,
             )
             for module in self.called
         ]
