@@ -34,9 +34,8 @@ class Origin:
         function: the public function that was called, as ``"F.relu"``, ``"torch.add"`` or
             ``"Tensor.add"``; of a module the one that its forward calls; else "".
         arguments: what that function was given besides tensors, by position or name.
-        module_class: the class of the module that the layer ran in; None if it was built without,
-            or comes from a space that was saved.
-        class_name: the name of that class, else "".
+        ancestry: the class of the module that the layer ran in and what it derives from, by their
+            full names, nearest first; empty if the layer was built without a module.
         exact: whether that class is torch's own, not one derived from it.
         call: which call of that module this is, from 0.
         calls: how often the module was called.
@@ -44,6 +43,9 @@ class Origin:
             outside of it, as in a list.
         batch: the first size of the network's first input.
         inside: ops of the composites that the layer is part of, the outermost first.
+        fusible: whether torch would run one of those as a single operation if it needed no
+            gradients.
+        source: the layer that made the first input; None if that is an input or a weight.
         training: whether the module was in training mode when it was given.
         root: whether that module is the model itself.
     """
@@ -51,8 +53,7 @@ class Origin:
     kind: str = "module"
     function: str = ""
     arguments: Mapping[int | str, Any] = field(default_factory=dict)
-    module_class: type | None = None
-    class_name: str = ""
+    ancestry: tuple[str, ...] = ()
     exact: bool = True
     call: int = 0
     calls: int = 1
@@ -61,6 +62,36 @@ class Origin:
     inside: tuple[str, ...] = ()
     training: bool = False
     root: bool = False
+    fusible: bool = False
+    source: Source | None = None
+
+    @property
+    def class_name(self) -> str:
+        """The name of the module's class, "" without a module."""
+        return self.ancestry[0].rpartition(".")[2] if self.ancestry else ""
+
+    @property
+    def torch_classes(self) -> tuple[str, ...]:
+        """The names of the classes of torch.nn that the module's class is or derives from."""
+        return tuple(
+            name.rpartition(".")[2]
+            for name in self.ancestry
+            if name.startswith("torch.nn.modules.")
+        )
+
+
+class Source(NamedTuple):
+    """The layer that made a tensor.
+
+    Attributes:
+        op: its kind.
+        bias: whether it has a bias.
+        readers: how many layers read the tensor.
+    """
+
+    op: str
+    bias: bool
+    readers: int
 
 
 @cache
@@ -80,8 +111,7 @@ class ScopeOrigin(NamedTuple):
     """What is known of one call of a module.
 
     Attributes:
-        module_class: its class; None for the graph itself.
-        class_name: the name of that class.
+        ancestry: its class and what that derives from, by their full names, nearest first.
         layer_class: the name of the class of torch.nn that it is or derives from, if that class is
             there for an op; else "".
         exact: whether it is that very class.
@@ -89,8 +119,7 @@ class ScopeOrigin(NamedTuple):
         occurrences: in how many places of the tree of modules it stands.
     """
 
-    module_class: type | None = None
-    class_name: str = ""
+    ancestry: tuple[str, ...] = ()
     layer_class: str = ""
     exact: bool = False
     training: bool = False
@@ -98,11 +127,30 @@ class ScopeOrigin(NamedTuple):
 
 
 @cache
-def layer_class(module_class: type) -> tuple[str, bool]:
+def ancestry_of(module_class: Any) -> tuple[str, ...]:
+    """A class and what it derives from, by their full names, nearest first."""
+    names = [f"{kind.__module__}.{kind.__qualname__}" for kind in module_class.__mro__]
+    if module_class.__module__ == _MUTABLES:
+        # A layer whose sizes are chosen stands for torch's own.
+        names = _torch_ancestry(module_class.__name__) + names
+    return tuple(names)
+
+
+def _torch_ancestry(name: str) -> list[str]:
+    import torch
+
+    kind = getattr(torch.nn, name, None)
+    return [] if kind is None else list(ancestry_of(kind))
+
+
+_MUTABLES = "netledger.torch.mutables"
+
+
+@cache
+def layer_class(module_class: Any) -> tuple[str, bool]:
     """The class of torch.nn that a class is or derives from, and whether it is that very class."""
     for ancestor in module_class.__mro__:
-        # A layer whose sizes are chosen stands for torch's own.
-        ours = ancestor.__module__ == "netledger.torch.mutables"
+        ours = ancestor.__module__ == _MUTABLES
         theirs = ancestor.__module__.startswith("torch.nn.modules.")
         if (ours or theirs) and ancestor.__name__ in OPS_OF_MODULE:
             return ancestor.__name__, ancestor is module_class
@@ -126,6 +174,7 @@ class Composite(NamedTuple):
     attributes: dict[str, Any]
     inputs: tuple[tuple[int, ...], ...]
     outputs: tuple[tuple[int, ...], ...]
+    fusible: bool = False
 
 
 class Origins(NamedTuple):
@@ -146,9 +195,8 @@ class Origins(NamedTuple):
     is_whole: bool = True
 
     def without_code(self) -> Origins:
-        """The same as plain data, without classes, which another process may not have."""
+        """The same as plain data, without quantities and objects of the user's."""
         return self._replace(
-            scopes=[scope._replace(module_class=None) for scope in self.scopes],
             functions={
                 row: call._replace(arguments=_plain(call.arguments))
                 for row, call in self.functions.items()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from netledger._origin import Composite, Origin, Origins, built
+from netledger._origin import Composite, Origin, Origins, Source, built
 from netledger._results import Node, Scope
 from netledger._torch_names import FUNCTION_OF_OP, OPS_OF_MODULE
 from netledger.metrics import LayerView
@@ -71,30 +72,56 @@ def _walk(
     nodes: Sequence[Node], scope_at: Callable[[int], Scope], origins: Origins | None
 ) -> Iterator[tuple[int, Composite | None, Origin]]:
     """Every layer of a graph, composites before their parts."""
+    sources = _sources(nodes)
     if origins is None:
         for index, node in enumerate(nodes):
-            yield index, None, built(node.op)
+            yield index, None, _built(node, sources)
         return
     calls = _numbers_of_calls(scope_at, origins)
     composites = iter(origins.composites)
     upcoming = next(composites, None)
     around: list[Composite] = []
     inside: tuple[str, ...] = ()
+    fusible = False
+
+    def is_fusible(composite: Composite) -> bool:
+        return composite.fusible and not origins.scopes[composite.scope].training
+
     for index, node in enumerate(nodes):
         while around and around[-1].end_row <= index:
             around.pop()
             inside = tuple(composite.op for composite in around)
+            fusible = any(map(is_fusible, around))
         while upcoming is not None and upcoming.first_row <= index:
             if upcoming.end_row > upcoming.first_row:
                 origin = _composite_origin(upcoming, scope_at, origins, calls, inside)
                 yield index, upcoming, origin
                 around.append(upcoming)
                 inside = tuple(composite.op for composite in around)
+                fusible = any(map(is_fusible, around))
             upcoming = next(composites, None)
         if node.scope >= len(calls):  # added to the graph after the trace
-            yield index, None, built(node.op)
+            yield index, None, _built(node, sources)
             continue
-        yield index, None, _origin(node, scope_at(node.scope), origins, calls, inside)
+        scope = scope_at(node.scope)
+        source = sources.get(node.inputs[0]) if node.inputs else None
+        yield index, None, _origin(node, scope, origins, calls, inside, fusible, source)
+
+
+def _built(node: Node, sources: dict[int, Source]) -> Origin:
+    """The origin of a layer that was built, with the layer that it reads."""
+    source = sources.get(node.inputs[0]) if node.inputs else None
+    return built(node.op) if source is None else replace(built(node.op), source=source)
+
+
+def _sources(nodes: Sequence[Node]) -> dict[int, Source]:
+    """The layer that made each tensor."""
+    readers = Counter(tensor for node in nodes for tensor in node.inputs)
+    return {
+        tensor: Source(node.op, bool(node.attributes.get("bias")), readers[tensor])
+        for node in nodes
+        for tensor in node.outputs
+    }
 
 
 def _held(engine: Any, weights: Iterable[int | None]) -> int:
@@ -128,9 +155,15 @@ def _view(row: Row, held: int, origin: Origin) -> LayerView:
 
 
 def _origin(
-    node: Node, scope: Scope, origins: Origins, calls: list[int], inside: tuple[str, ...]
+    node: Node,
+    scope: Scope,
+    origins: Origins,
+    calls: list[int],
+    inside: tuple[str, ...],
+    fusible: bool,
+    source: Source | None,
 ) -> Origin:
-    module_class, name, layer_class, exact, training, occurrences = origins.scopes[node.scope]
+    ancestry, layer_class, exact, training, occurrences = origins.scopes[node.scope]
     called = origins.functions.get(node.index)
     function = called.name if called else ""
     kind = "function" if called else "operator"
@@ -143,8 +176,7 @@ def _origin(
         kind,
         function,
         called.arguments if called else {},
-        module_class,
-        name,
+        ancestry,
         exact,
         scope.call,
         calls[node.scope],
@@ -152,7 +184,9 @@ def _origin(
         origins.batch,
         inside,
         training,
-        module_class is not None and not scope.path,
+        bool(ancestry) and not scope.path,
+        fusible,
+        source,
     )
 
 
@@ -163,14 +197,13 @@ def _composite_origin(
     calls: list[int],
     inside: tuple[str, ...],
 ) -> Origin:
-    module_class, name, _, exact, training, occurrences = origins.scopes[composite.scope]
+    ancestry, _, exact, training, occurrences = origins.scopes[composite.scope]
     scope = scope_at(composite.scope)
     return Origin(
         "composite",
         "",
         {},
-        module_class,
-        name,
+        ancestry,
         exact,
         scope.call,
         calls[composite.scope],
@@ -179,6 +212,7 @@ def _composite_origin(
         inside,
         training,
         not scope.path,
+        composite.fusible and not training,
     )
 
 

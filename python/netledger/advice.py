@@ -329,9 +329,7 @@ def _hint(row: Row, text: str, layers: Sequence[dict[str, Any]]) -> Iterator[Hin
 
 
 def _pair(value: int | Sequence[int]) -> tuple[int, ...]:
-    return (
-        (value, value) if isinstance(value, int) else tuple(value) * (2 if len(value) == 1 else 1)
-    )
+    return (value, value) if isinstance(value, int) else tuple(value)
 
 
 # -- branches -------------------------------------------------------------------------------------

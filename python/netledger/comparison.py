@@ -99,7 +99,8 @@ class Difference:
     @property
     def total(self) -> int:
         """The first figure minus the second."""
-        assert self.here.value is not None and self.there.value is not None
+        assert self.here.value is not None
+        assert self.there.value is not None
         return self.here.value - self.there.value
 
     def __str__(self) -> str:
@@ -172,11 +173,12 @@ class Comparison:
                 _Reading(self._ledger, self._conventions[second.convention], second.metric),
             )
         )
-        assert first.value is not None and second.value is not None
+        assert first.value is not None
+        assert second.value is not None
         left = first.value - second.value - sum(cause.difference for cause in causes)
         if left:
             causes.append(Cause("", 0, "sums that are no integers, cut off", "", left))
-        causes.sort(key=lambda cause: -abs(cause.difference))
+        causes.sort(key=lambda cause: _size(cause.difference), reverse=True)
         return Difference(self._ledger.title, first, second, tuple(causes))
 
     def _figure(self, label: str) -> Figure:
@@ -285,6 +287,10 @@ def _causes(ledger: Ledger, here: _Reading, there: _Reading) -> Iterator[Cause]:
             yield Cause(op, layers, text, other_text, _plain(difference))
 
 
+def _size(number: int | Fraction) -> Fraction:
+    return Fraction(max(number, -number))
+
+
 def _plain(number: int | Fraction) -> int | Fraction:
     """A Fraction that is a whole number as an int."""
     if isinstance(number, Fraction) and number.denominator == 1:
@@ -294,7 +300,7 @@ def _plain(number: int | Fraction) -> int | Fraction:
 
 def _signed(number: int | Fraction) -> str:
     if isinstance(number, Fraction):
-        return f"{float(number):+,.3f}"
+        return f"{number.numerator:+,}/{number.denominator:,}"
     return f"{number:+,}"
 
 
@@ -303,7 +309,7 @@ def short_causes(difference: Difference, limit: int = 3) -> str:
     merged: dict[str, int | Fraction] = {}
     for cause in difference.causes:
         merged[cause.op] = merged.get(cause.op, 0) + cause.difference
-    ordered = sorted(merged.items(), key=lambda item: -abs(item[1]))
+    ordered = sorted(merged.items(), key=lambda item: _size(item[1]), reverse=True)
     parts = [
         f"{op or 'rounding'} {'+' if amount > 0 else '-'}{measured(abs(int(amount)), '').strip()}"
         for op, amount in ordered[:limit]

@@ -190,7 +190,8 @@ def why(layer: str | Row | Any, *inputs: Any, **attributes: Any) -> Explanation 
         return explained_row(layer)
     from netledger.torch import count
 
-    rows = count(layer, *inputs, **attributes).rows
+    module: Any = layer
+    rows = count(module, *inputs, **attributes).rows
     found = [explained_row(row) for row in rows if row.flops or row.params or row.memory_access]
     return found[0] if len(found) == 1 else found
 

@@ -64,7 +64,7 @@ class LayerView:
     memory_access: Any
     memory_access_bytes: Any
     held: Any = 0
-    origin: Origin = Origin()
+    origin: Origin = Origin()  # noqa: RUF009 - it is frozen
 
     @property
     def held_params(self) -> Any:

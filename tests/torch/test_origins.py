@@ -74,7 +74,8 @@ def test_a_module_in_several_places() -> None:
     model = nn.Sequential(nn.Sequential(shared), nn.Sequential(shared), nn.ReLU())
     origins = [view.origin for view in views(model, 1, 4, 5, 5)]
     assert [origin.occurrences for origin in origins] == [2, 2, 1]
-    nested = nn.Sequential(nn.Sequential(shared, shared), nn.Sequential(shared))
+    # Two names in one module are one child of it.
+    nested = nn.Sequential(nn.Sequential(shared, shared), nn.Sequential(shared), shared)
     assert views(nested, 1, 4, 5, 5)[0].origin.occurrences == 3
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
 
-from netledger.torch.recording import ModuleCall, Recording, TensorShape
+from netledger.torch.recording import ModuleCall, Recording
 
 __all__ = ["fused_calls"]
+
+
+_FUSED_OPS: dict[str, type[nn.Module]] = {
+    "multi_head_attention": nn.MultiheadAttention,
+    "transformer_encoder_layer": nn.TransformerEncoderLayer,
+}
 
 
 def fused_calls(
@@ -40,64 +44,15 @@ def fused_calls(
 
 
 def _is_fusible(recording: Recording, call: ModuleCall, hooked: bool) -> bool:
-    forward = type(call.module).forward
-    if forward is nn.MultiheadAttention.forward:
-        return _is_plain_attention(recording, call)
-    if forward is nn.TransformerEncoderLayer.forward:
-        return not hooked and _is_plain_layer(call)
-    return False
-
-
-def _is_plain_attention(recording: Recording, call: ModuleCall) -> bool:
-    """An attention of one batched tensor with itself, without anything unusual."""
-    module: Any = call.module
-    given = [*call.args, *call.kwargs.values()]
-    query = given[0]
-    masks = (
-        *call.args[3:4],
-        *call.args[5:6],
-        call.kwargs.get("key_padding_mask"),
-        call.kwargs.get("attn_mask"),
-    )
-    if any(isinstance(mask, TensorShape) and mask.dtype.is_floating_point for mask in masks):
+    origins = recording.ledger._origins
+    if origins is None or call.module.training:
         return False
-    return (
-        len(query.shape) == 3
-        and not module.training
-        and module.batch_first
-        and module.num_heads % 2 == 0
-        and module.in_proj_weight is not None
-        and module.in_proj_bias is not None
-        and module.bias_k is None
-        and module.bias_v is None
-        and not module.add_zero_attn
-        and _attends_to_itself(recording, call)
-    )
-
-
-def _attends_to_itself(recording: Recording, call: ModuleCall) -> bool:
-    """Whether query, key and value are one tensor: torch then projects them together."""
-    rows = recording.ledger.rows
-    module: Any = call.module
-    linears = [rows[row] for row in call.rows if rows[row].op == "linear"]
-    return bool(linears) and linears[0].attributes["out_features"] == 3 * module.embed_dim
-
-
-def _is_plain_layer(call: ModuleCall) -> bool:
-    module: Any = call.module
-    attention = module.self_attn
-    source = next(iter([*call.args, *call.kwargs.values()]))
-    hooks = any(below._forward_hooks or below._forward_pre_hooks for below in module.modules())
-    return (
-        len(source.shape) == 3
-        and not module.training
-        and attention.batch_first
-        and attention.in_proj_bias is not None
-        and attention._qkv_same_embed_dim
-        and attention.num_heads % 2 == 0
-        and bool(module.activation_relu_or_gelu)
-        and module.norm1.eps == module.norm2.eps
-        and not hooks
+    return any(
+        composite.fusible
+        and range(composite.first_row, composite.end_row) == call.rows
+        and isinstance(call.module, _FUSED_OPS[composite.op])
+        and not (hooked and composite.op == "transformer_encoder_layer")
+        for composite in origins.composites
     )
 
 

@@ -14,8 +14,9 @@ or in its classes. Models that torchstat fails on are refused.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from netledger._origin import Origin, ancestry_of
 from netledger.conventions.torchstat import (
     FLOAT_BYTES,
     FLOPS_MODULES,
@@ -37,6 +39,7 @@ from netledger.torch._inputs import Input
 from netledger.torch.recording import ModuleCall, Recording, TensorShape, record
 
 if TYPE_CHECKING:
+    from netledger.conventions import Term
     from netledger.metrics import LayerView
 
 __all__ = ["Leaf", "report", "stat"]
@@ -113,8 +116,8 @@ def _leaves(model: nn.Module, input_size: Sequence[int]) -> tuple[tuple[Leaf, ..
     notes = [
         f"[{figure}]: {type(call.module).__name__} is not supported!"
         for call in seen
-        for figure, modules in _FIGURES.items()
-        if term_of(type(call.module), modules) is None
+        for figure, term in zip(_FIGURES, _terms_of(call, _FIGURES.values()), strict=True)
+        if term is None
     ]
     views = {
         place.row: place.view
@@ -127,6 +130,18 @@ def _leaves(model: nn.Module, input_size: Sequence[int]) -> tuple[tuple[Leaf, ..
             call = last.get(id(module))
             leaves.append(Leaf(path) if call is None else _leaf(path, call, views))
     return tuple(leaves), notes
+
+
+@cache
+def _origin(kind: Any) -> Origin:
+    """What the rules look at of a module: its class."""
+    return Origin(ancestry=ancestry_of(kind))
+
+
+def _terms_of(call: ModuleCall, figures: Iterable[Mapping[str, Term]]) -> list[Term | None]:
+    """The terms of several figures for a module; None for those that do not count it."""
+    kind: Any = type(call.module)
+    return [term_of(_origin(kind), modules) for modules in figures]
 
 
 def _is_leaf(module: nn.Module) -> bool:
@@ -174,10 +189,8 @@ def _refusal(call: ModuleCall, reason: str) -> NetledgerError:
 
 def _leaf(path: str, call: ModuleCall, views: dict[int, LayerView]) -> Leaf:
     held = [parameter for parameter in call.module._parameters.values() if parameter is not None]
-    found = [
-        term_of(type(call.module), modules)
-        for modules in (MADD_MODULES, FLOPS_MODULES, MEMORY_MODULES, WRITTEN_MODULES)
-    ]
+    figures = (MADD_MODULES, FLOPS_MODULES, MEMORY_MODULES, WRITTEN_MODULES)
+    found = _terms_of(call, figures)
     costs = [0, 0, 0, 0]
     if any(found):
         trained = sum(parameter.numel() for parameter in held if parameter.requires_grad)

@@ -33,7 +33,7 @@ VERSIONS: dict[str, tuple[str, ...]] = {
     "ptflops_aten": ("0.7.5",),
     "fvcore": (),
     "mmengine": (),
-    "flop_counter": ("meta", "cpu"),
+    "flop_counter": ("meta", "cpu", "cpu_grad"),
     "torchprofile": (),
     "torchinfo": (),
     "torchstat": (),

@@ -348,7 +348,7 @@ def _rules(functions: Functions, recurrent_term: Term) -> Rules:
         if layer.op in RECURRENT:
             # The only modules that have hooks.
             return term if layer.origin.kind == "module" and layer.origin.exact else NOTHING
-        if layer.op == "matmul" and layer.origin.module_class is None:
+        if layer.op == "matmul" and not layer.origin.ancestry:
             # Built layer by layer, it is the operator: x @ y.
             found = functions.get("Tensor.__matmul__", NOTHING)
             return found if isinstance(found, Term) else found["matmul"]

@@ -26,10 +26,7 @@ from netledger.conventions.sizes import CONVOLUTIONS, TRANSPOSED, products
 if TYPE_CHECKING:
     from netledger.metrics import LayerView
 
-__all__ = ["CONVENTIONS", "FAST_PATHS", "is_fused_on_cpu"]
-
-#: Modules for which torch has one fused operation, taken without gradients.
-FAST_PATHS = frozenset(("multi_head_attention", "transformer_encoder_layer"))
+__all__ = ["CONVENTIONS", "is_fused_on_cpu"]
 
 
 def _twice(layer: LayerView) -> Any:
@@ -92,7 +89,7 @@ def _may_be_fast(layer: LayerView) -> bool:
 
 def _fast_path(layer: LayerView, term: Term) -> Term:
     """Layers within a module that torch runs as one operation count nothing."""
-    return NOTHING if not FAST_PATHS.isdisjoint(layer.origin.inside) else term
+    return NOTHING if layer.origin.fusible else term
 
 
 _TWICE = Term("2 per multiply-accumulate", _twice)

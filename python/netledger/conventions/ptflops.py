@@ -21,7 +21,6 @@ Source: ptflops 0.7.5 and 0.6.9, ptflops/pytorch_ops.py and ptflops/pytorch_engi
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from fractions import Fraction
 from math import prod
@@ -198,19 +197,17 @@ _TERMS: dict[str, dict[str | tuple[str, ...], Term]] = {
 _NOT_HOOKED = ("SyncBatchNorm", "UpsamplingNearest2d", "UpsamplingBilinear2d")
 
 
-def _is_timms(module_class: type | None) -> bool:
-    """Whether a class is the attention of timm's vision transformer, the only one with a hook."""
-    module = sys.modules.get("timm.models.vision_transformer")
-    return module_class is not None and module_class is getattr(module, "Attention", None)
+#: The attention of timm's vision transformer, the only one with a hook.
+_TIMMS = ("timm.layers.attention.Attention", "timm.models.vision_transformer.Attention")
 
 
 def _hooked(layer: LayerView, term: Term) -> Term:
     """The term of a module that is hooked, and whose hook's count is not thrown away."""
     origin = layer.origin
-    if origin.module_class is not None and origin.module_class.__name__ in _NOT_HOOKED:
+    if origin.class_name in _NOT_HOOKED:
         return NOTHING
     if origin.kind == "composite":
-        is_hooked = _is_timms(origin.module_class) or (
+        is_hooked = origin.ancestry[0] in _TIMMS or (
             layer.op == "multi_head_attention" and origin.exact
         )
         return term if is_hooked else NOTHING
@@ -233,9 +230,8 @@ def _modules(version: str) -> Rules:
 
     def adapted(layer: LayerView, term: Term) -> Term:
         # Upsampling of mode "area" is an adaptive pooling.
-        module_class = layer.origin.module_class
         if layer.op != "interpolate" and layer.origin.function == "F.interpolate":
-            is_upsample = module_class is not None and module_class.__name__ == "Upsample"
+            is_upsample = layer.origin.class_name == "Upsample"
             return area if is_upsample and layer.origin.exact else NOTHING
         return _hooked(layer, term)
 

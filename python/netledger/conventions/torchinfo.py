@@ -49,8 +49,7 @@ def mult_adds(class_name: str, output: Sequence[Any], parameters: Iterable[tuple
 
 
 def _class_name(layer: LayerView) -> str:
-    module_class = layer.origin.module_class
-    return module_class.__name__ if module_class else MODULES_OF_OP[layer.op][0]
+    return layer.origin.class_name or MODULES_OF_OP[layer.op][0]
 
 
 def _weights(layer: LayerView) -> Any:

@@ -45,8 +45,8 @@ _PRODUCTS_OF_SIZES = 4
 #: Classes whose own forward multiplies sizes, by module and name, with the layers that are made
 #: from them: one product each.
 _MULTIPLYING_SIZES = {
-    ("torchvision.models.vision_transformer", "VisionTransformer"): "reshape",
-    ("torchvision.models.swin_transformer", "ShiftedWindowAttention"): "linear",
+    "torchvision.models.vision_transformer.VisionTransformer": "reshape",
+    "torchvision.models.swin_transformer.ShiftedWindowAttention": "linear",
 }
 
 
@@ -137,10 +137,8 @@ def products_of_sizes(layer: LayerView) -> int:
     """How many ``aten::mul`` of two sizes a layer stands for, as far as that is known."""
     if layer.op == "multi_head_attention":
         return _PRODUCTS_OF_SIZES + (1 if layer.attributes["add_zero_attn"] else 0)
-    made_by = layer.origin.module_class
-    if made_by is None:
-        return 0
-    multiplying = _MULTIPLYING_SIZES.get((made_by.__module__, made_by.__name__))
+    made_by = layer.origin.ancestry[:1]
+    multiplying = _MULTIPLYING_SIZES.get(made_by[0]) if made_by else None
     return 1 if layer.op == multiplying else 0
 
 

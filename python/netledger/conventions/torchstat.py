@@ -19,7 +19,6 @@ Source: Swall0w/torchstat 0.0.7, compute_flops.py, compute_madd.py, compute_memo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,7 @@ from netledger.conventions.sizes import bias_outputs, inputs, outputs, per_input
 from netledger.errors import SpaceError
 
 if TYPE_CHECKING:
+    from netledger._origin import Origin
     from netledger.metrics import LayerView
 
 __all__ = [
@@ -48,19 +48,9 @@ _REPLACED = Term("nothing, as a later call of the module takes its place", NOTHI
 _SEVERAL = ("rnn", "lstm", "gru", "lstm_cell")
 
 
-@cache
-def _names(module_class: type) -> tuple[str, ...]:
-    """The names of the classes of torch.nn that a class is or derives from."""
-    return tuple(
-        base.__name__
-        for base in module_class.__mro__
-        if base.__module__.startswith("torch.nn.modules.")
-    )
-
-
-def term_of(module_class: type, modules: Mapping[str, Term]) -> Term | None:
+def term_of(origin: Origin, modules: Mapping[str, Term]) -> Term | None:
     """The term of a class, or of one that it derives from; None if torchstat has no rule for it."""
-    return next((modules[name] for name in _names(module_class) if name in modules), None)
+    return next((modules[name] for name in origin.torch_classes if name in modules), None)
 
 
 def _samples(layer: LayerView) -> Any:
@@ -95,8 +85,8 @@ def _rules(terms: Mapping[str, Term]) -> Rules:
             return _REPLACED
         if layer.op == "batch_norm" and len(layer.inputs[0]) != 4:  # BatchNorm1d, BatchNorm3d
             return NOTHING
-        if layer.op not in _SEVERAL and origin.module_class is not None:
-            return term_of(origin.module_class, terms) or NOTHING
+        if layer.op not in _SEVERAL and origin.ancestry:
+            return term_of(origin, terms) or NOTHING
         return term
 
     by_op: dict[str | tuple[str, ...], Term] = {

@@ -42,6 +42,7 @@ from netledger.conventions.thop import (
 from netledger.errors import NetledgerError
 
 if TYPE_CHECKING:
+    from netledger._origin import Origin
     from netledger.metrics import LayerView
 
 __all__ = ["CONVENTIONS", "HOOKS", "PER_CALL", "PRODUCT_FUNCTIONS", "hook_of", "in_function"]
@@ -124,20 +125,10 @@ PRODUCT_FUNCTIONS = frozenset(
 _ATTENTION_FUNCTION = "F.multi_head_attention_forward"
 
 
-def hook_of(module_class: type | None, class_name: str = "") -> str:
-    """The hook of 2.2.3 for a class: that of the nearest ancestor that has one; "" if none has.
-
-    Args:
-        module_class: the class; None if only its name is known.
-        class_name: its name, which is taken for that of a class of torch.nn.
-    """
+def hook_of(origin: Origin) -> str:
+    """The hook of 2.2.3 for a module: that of the nearest class that has one; "" if none has."""
     hooks = HOOKS["2.2.3"]
-    if module_class is None:
-        return hooks.get(class_name, "")
-    for ancestor in module_class.__mro__:
-        if ancestor.__module__.startswith("torch.nn.modules.") and ancestor.__name__ in hooks:
-            return hooks[ancestor.__name__]
-    return ""
+    return next((hooks[name] for name in origin.torch_classes if name in hooks), "")
 
 
 def in_function(layer: LayerView) -> bool:
@@ -147,15 +138,7 @@ def in_function(layer: LayerView) -> bool:
 
 def _is_softmin(layer: LayerView) -> bool:
     """An nn.Softmin is a softmax of the negated input, of which the softmax stands for it."""
-    origin = layer.origin
-    if layer.op != "softmax":
-        return False
-    if origin.module_class is None:
-        return origin.class_name == "Softmin"
-    return any(
-        ancestor.__name__ == "Softmin" and ancestor.__module__.startswith("torch.nn.modules.")
-        for ancestor in origin.module_class.__mro__
-    )
+    return layer.op == "softmax" and "Softmin" in layer.origin.torch_classes
 
 
 # -- terms of 2.2.3 -------------------------------------------------------------------------------
@@ -345,7 +328,7 @@ def _seen(layer: LayerView, term: Term) -> Term:
             f"ultralytics-thop 2.2.3 counts a call of {_ATTENTION_FUNCTION} as a whole, of which "
             f"only the parts are known here ('{layer.name}'): call an nn.MultiheadAttention"
         )
-    if hook_of(origin.module_class, origin.class_name) not in ("", "zero_ops"):
+    if hook_of(origin) not in ("", "zero_ops"):
         return _part("its module is counted as a whole")
     if not origin.function and layer.op in _PRODUCT_OPS:
         # A product that was built without a module is one that torch.matmul makes.

@@ -1,4 +1,4 @@
-"""A trace that also keeps every module call: what hooks on the modules of a model would have seen."""
+"""A trace that keeps every module call: what hooks on the modules of a model would have seen."""
 
 from __future__ import annotations
 

@@ -197,7 +197,7 @@ class SpaceTracer(Tracer):  # type: ignore[no-untyped-call]
 
     def find_origins(self, batch: Any, training: frozenset[int]) -> Origins:
         """Where the layers came from; the sizes of composites are quantities."""
-        found = super().find_origins(None, training)
+        found = super().find_origins(batch, training)
         composites = [
             composite._replace(
                 attributes={name: plain(value) for name, value in composite.attributes.items()},
@@ -206,7 +206,8 @@ class SpaceTracer(Tracer):  # type: ignore[no-untyped-call]
             )
             for composite in found.composites
         ]
-        return found._replace(composites=composites)
+        # The space knows the first size of its input.
+        return found._replace(composites=composites, batch=None)
 
     def _walk(self) -> Iterable[tuple[str, nn.Module]]:
         return self._layout.walked

@@ -23,7 +23,14 @@ from torch._C import _InferenceMode as InferenceMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from netledger._implementation import Engine
-from netledger._origin import Composite, FunctionCall, Origins, ScopeOrigin, layer_class
+from netledger._origin import (
+    Composite,
+    FunctionCall,
+    Origins,
+    ScopeOrigin,
+    ancestry_of,
+    layer_class,
+)
 from netledger.errors import NetledgerError, TraceError
 from netledger.torch._functions import noted_functions
 from netledger.torch._inputs import Input, check_shape, is_shape, torch_dtype
@@ -462,21 +469,19 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             batch: the first size of the first input.
             training: the modules that are in training mode, by identity.
         """
-        places = _places(self._module)
         # A module that is held in a plain list is called, but stands nowhere in the tree.
         inside = set(map(id, self.modules))
-        scopes = [
-            ScopeOrigin()
-            if module is None
-            else ScopeOrigin(
-                type(module),
-                type(module).__name__,
-                *layer_class(type(module)),
-                id(module) in training,
-                places.get(id(module), 1) if id(module) in inside else 0,
-            )
-            for module in self.called
-        ]
+        places = _places(self._module, self.modules)
+        scopes = []
+        for module in self.called:
+            if module is None:
+                scopes.append(ScopeOrigin())
+                continue
+            kind: Any = type(module)
+            name, is_exact = layer_class(kind)
+            occurrences = places.get(id(module), 1) if id(module) in inside else 0
+            is_trained = id(module) in training
+            scopes.append(ScopeOrigin(ancestry_of(kind), name, is_exact, is_trained, occurrences))
         return Origins(scopes, self.functions, self.composites, batch)
 
     def where(self, scope_index: int | None = None) -> str:
@@ -507,14 +512,18 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.engine.add("uncalled", indices, scope=scope)
 
 
-def _places(module: nn.Module) -> dict[int, int]:
-    """In how many places of the tree a module stands, by identity, where that is not one."""
+def _places(module: nn.Module, modules: list[nn.Module]) -> dict[int, int]:
+    """In how many places of the tree a module stands, by identity, where that is not one.
+
+    Two names for it in the same module are one place, as they are in ``Module.children``.
+    """
+    held = sum(len(at._modules) - list(at._modules.values()).count(None) for at in modules)
+    if held < len(modules):
+        return {}
     children = {
-        id(at): [child for child in at._modules.values() if child is not None]
+        id(at): list({id(child): child for child in at._modules.values() if child}.values())
         for _, at in walk(module)
     }
-    if sum(map(len, children.values())) < len(children):
-        return {}
     places: dict[int, int] = {}
     pending = [module]
     while pending:
@@ -590,7 +599,7 @@ class _ModuleCalls:
                 if entered is not None:
                     entered(module, args, kwargs)
                     answer = run(module, args, kwargs)
-                    returned(answer)
+                    returned(answer)  # type: ignore[misc]
                     return answer
                 return run(module, args, kwargs)
             except BaseException as error:
