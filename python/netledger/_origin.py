@@ -46,7 +46,8 @@ class Origin:
         fusible: whether torch would run one of those as a single operation if it needed no
             gradients.
         source: the layer that made the first input; None if that is an input or a weight.
-        training: whether the module was in training mode when it was given.
+        training: whether a tool that looks at the mode of the module found it in training mode; a
+            ledger is that of a model in evaluation mode.
         root: whether that module is the model itself.
     """
 

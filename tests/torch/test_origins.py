@@ -65,8 +65,10 @@ def test_calls_and_arguments() -> None:
     assert by_op["interpolate"][0].arguments == {"scale_factor": 2}
     assert by_op["mul"][0].arguments == {1: 2}
     assert {origin.batch for origins in by_op.values() for origin in origins} == {2}
-    assert first.training
-    assert not views(Functional().eval(), 2, 3, 10, 10)[0].origin.training
+    assert not first.training
+    recorded = record(Functional(), ((2, 3, 10, 10),)).ledger
+    assert recorded._places[0].view.origin.training
+    assert not record(Functional().eval(), ((2, 3, 10, 10),)).ledger._places[0].view.origin.training
 
 
 def test_a_module_in_several_places() -> None:

@@ -76,7 +76,9 @@ class Recording:
 
 
 class Recorder(Tracer):  # type: ignore[no-untyped-call]
-    """A tracer that keeps the module calls."""
+    """A tracer that keeps the module calls, and the mode that each module is in."""
+
+    notes_mode = True
 
     def __init__(self, module: nn.Module, handlers: dict[Any, Any]) -> None:
         super().__init__(module, handlers)

@@ -83,6 +83,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         makes_space: whether all that may be chosen in a supernet is followed, not only the current
             choices.
         notes_origins: whether it is noted where layers come from.
+        notes_mode: whether it is noted which modules are in training mode; a ledger is that of the
+            model in evaluation mode.
         functions: the public function that made a layer, by the layer's number.
         composites: calls of modules that some tools count as a whole.
         origins: where the layers came from, once the trace is finished.
@@ -91,6 +93,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     makes_space = False
     notes_origins = True
+    notes_mode = False
     #: What is told of every module call, and of its return; None if nothing is.
     entered: Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], None] | None = None
     returned: Callable[[Any], None] | None = None
@@ -730,9 +733,8 @@ def trace(
     tracer.engine.output(*{tracer.index(tensor): None for tensor in _outputs(answer)})
     tracer.finish()
     if tracer.notes_origins:
-        tracer.origins = tracer.find_origins(
-            _first_size([*positional, *named.values()]), frozenset(map(id, state.training))
-        )
+        training = frozenset(map(id, state.training)) if tracer.notes_mode else frozenset()
+        tracer.origins = tracer.find_origins(_first_size([*positional, *named.values()]), training)
     return tracer
 
 
