@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import netledger as nl
+from netledger.conventions.autoformer import COMPLEXITY
 
 __all__ = ["AutoFormer", "autoformer"]
 
@@ -67,11 +68,7 @@ class AutoFormer(nl.Space):
         x = nl.layer_norm(x, width)
         self.output(nl.linear(nl.select(x, 1, 0), classes))
 
-        blocks = (
-            nl.where(on, block_complexity(width, HEAD_WIDTH * heads[i], ratios[i]), 0)
-            for i, on in enumerate(used)
-        )
-        self.add_metric("complexity", patch_complexity(width, classes) + sum(blocks))
+        self.add_metric("complexity", COMPLEXITY)
 
     def encode(self, config: Any) -> np.ndarray:
         """The code row of the authors' dict, or of a dict of values.
@@ -160,18 +157,3 @@ def relative_positions(distances: nl.Tensor) -> nl.Tensor:
     rows = nl.embedding(distances, DISTANCES, HEAD_WIDTH)
     columns = nl.embedding(distances, DISTANCES, HEAD_WIDTH)
     return nl.add(rows, columns)
-
-
-def patch_complexity(width: Any, classes: int) -> Any:
-    """What ``get_complexity`` counts outside the blocks: patches, positions, classifier."""
-    return width + PATCHES * 3 * 16 * 16 * width + TOKENS * width // 2 + TOKENS * classes * width
-
-
-def block_complexity(width: Any, attended: Any, mlp_ratio: Any) -> Any:
-    """What ``get_complexity`` counts for a block, with its two tokens more than patches."""
-    n = PATCHES + 2
-    norms = 2 * n * width
-    projections = n * width * 3 * attended + n * attended * width
-    products = 2 * n * n * attended
-    positions = 14 * n * n + n * n // 2 + 14 * n * n + n * attended // 2
-    return norms + projections + products + positions + 2 * n * width * nl.floor(width * mlp_ratio)
