@@ -73,10 +73,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     count.add_argument(
         "--metric",
-        choices=METRICS,
-        metavar="NAME",
+        type=_metric,
+        metavar="NAME[@CONVENTION]",
         action="append",
-        help=f"print nothing but this total: {', '.join(METRICS)}; may be repeated",
+        help=f"print nothing but this total: {', '.join(METRICS)}; in a convention, as"
+        " flops@thop; may be repeated",
     )
     count.add_argument(
         "--json", metavar="FILE", nargs="?", const="-", help="write JSON; without FILE, print it"
@@ -232,6 +233,20 @@ def _input(text: str) -> InputShape:
         )
     shape = tuple(map(int, re.split("[,x]", match["sizes"])))
     return InputShape(shape, match["dtype"], match["name"] or "", match["fill"])
+
+
+def _metric(text: str) -> str:
+    metric, _, convention = text.partition("@")
+    if convention:
+        from netledger.conventions import convention_of
+
+        try:
+            convention_of(convention).rule(metric)
+        except NetledgerError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+    elif metric not in METRICS:
+        raise argparse.ArgumentTypeError(f"'{text}' is none of {', '.join(METRICS)}")
+    return text
 
 
 def _depth(text: str) -> int | None:

@@ -42,3 +42,11 @@ def test_unknown_convention(run: Callable[..., Any], folder: Path) -> None:
     result = run("compare", "graphs.py:network", "papers")
     assert result.code == 1
     assert "unknown convention 'papers'; there are textbook, macs" in result.err
+
+
+def test_a_metric_in_a_convention(run: Callable[..., Any], folder: Path) -> None:
+    options = ("--metric", "flops@xautodl", "--metric", "macs@thop@0.1.1")
+    assert run("count", "graphs.py:network", *options).out == "7168\n6912\n"
+    unknown = run("count", "graphs.py:network", "--metric", "acts@thop")
+    assert unknown.code == 2
+    assert "convention 'thop@0.1.1' does not define 'acts'" in unknown.err

@@ -92,7 +92,7 @@ class TestErrors:
         ("arguments", "message"),
         [
             ("count", "the following arguments are required: TARGET"),
-            ("count graphs.py:network --metric mac", "argument --metric: invalid choice: 'mac'"),
+            ("count graphs.py:network --metric mac", "argument --metric: 'mac' is none of params"),
             (
                 "count graphs.py:network --input 1,x",
                 "'1,x' is not a shape; write sizes as 1,3,224,",

@@ -5,10 +5,10 @@ multiplication and a comparison 1, a division 4, a square root 24, an exponentia
 43. So convolutions and linear layers count multiply-accumulates and biases, and everything that
 computes counts.
 
-A batch norm is taken to be folded into a convolution without bias, as the exporter does: it counts
-the bias that the convolution then has. One after anything else is not folded and counts 31 per
-output element in the peer; one after a convolution with bias counts nothing. A convention sees one
-layer at a time and cannot tell.
+The exporter folds a batch norm into the convolution before it, if nothing else reads what that
+makes: the norm then counts nothing but the bias that the convolution has from it. After anything
+else, a transposed convolution included, it counts 31 per output element; 36 if it takes the
+statistics of its input.
 
 The bytes and parameters that the peer prints are those of the exported file, with batch norms
 folded, constants added and equal tensors merged; they are not defined here.
@@ -36,6 +36,7 @@ from netledger.conventions.sizes import (
 from netledger.errors import SpaceError
 
 if TYPE_CHECKING:
+    from netledger._origin import Source
     from netledger.metrics import LayerView
 
 __all__ = ["CONVENTION"]
@@ -115,6 +116,37 @@ def _adaptive(layer: LayerView) -> Any:
 def _is_global(layer: LayerView, spatial: int) -> bool:
     size = layer.attributes["output_size"]
     return all(one == 1 for one in (size if isinstance(size, tuple) else (size,) * spatial))
+
+
+_NORMALIZED = 3 + _ROOT + _DIVISION
+#: Mean and variance of the input, where a batch norm has no others.
+_STATISTICS = 5
+
+#: Layers that the exporter leaves out of the graph before it folds.
+_LEFT_OUT = frozenset(("identity", "dropout", "dropout1d", "dropout2d", "dropout3d"))
+
+
+def _batch_norm(layer: LayerView) -> Any:
+    if not layer.attributes["track_running_stats"]:
+        return (_NORMALIZED + _STATISTICS) * outputs(layer)
+    convolution = _folding(layer.origin.source)
+    if convolution is None:
+        return _NORMALIZED * outputs(layer)
+    return 0 if convolution.bias else outputs(layer)
+
+
+def _folding(source: Source | None) -> Source | None:
+    """The convolution that the exporter folds a batch norm into; None if there is none.
+
+    What else reads the tensor in between, a second batch norm for one, keeps it from that.
+    """
+    while source is not None and source.readers == 1:
+        if source.op in CONVOLUTIONS:
+            return source
+        if source.op not in _LEFT_OUT:
+            return None
+        source = getattr(source, "source", None)
+    return None
 
 
 def _layer_norm(layer: LayerView) -> Any:
@@ -257,7 +289,10 @@ MACS = Rules(
         "lstm": (_RECURRENT, _lstm),
         "gru": (_RECURRENT, _gru),
         ("lstm_cell", "gru_cell", "rnn_cell"): (_RECURRENT, _cell),
-        "batch_norm": ("1 per output element, the bias of the convolution before it", outputs),
+        "batch_norm": (
+            "nothing but a bias where it is folded into a convolution, else 31 per output element",
+            _batch_norm,
+        ),
         "layer_norm": ("7 per input element and 29 per root", _layer_norm),
         "instance_norm": per_input(7),
         "group_norm": per_input(9),
