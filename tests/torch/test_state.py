@@ -201,3 +201,49 @@ def test_another_thread_is_left_alone() -> None:
     ledger = nl.count(Spawning(), (2, 4))
     assert [row.op for row in ledger] == ["mul"]
     assert type(answers[0]) is torch.Tensor
+
+
+def test_traces_in_several_threads_do_not_end_each_other() -> None:
+    from threading import Event, Thread
+
+    import torch.nn.functional as F
+
+    class Waiting(nn.Module):
+        """Its forward waits in the middle until another trace has come and gone."""
+
+        def __init__(self, here: Event, go_on: Event) -> None:
+            super().__init__()
+            self.first = nn.Linear(4, 4)
+            self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+            self.here, self.go_on = here, go_on
+
+        def forward(self, x):
+            x = self.first(x)
+            self.here.set()
+            assert self.go_on.wait(30)
+            x = self.attention(x, x, x)[0]
+            return F.relu(torch.add(x, x))
+
+    here, go_on = Event(), Event()
+    ledgers: list[nl.Ledger] = []
+
+    def second() -> None:
+        assert here.wait(30)
+        ledgers.append(nl.count(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), (1, 4)))
+        go_on.set()
+
+    thread = Thread(target=second)
+    thread.start()
+    before = (nn.Module._call_impl, F.relu, torch.backends.mha.get_fastpath_enabled())
+    ledgers.append(nl.count(Waiting(here, go_on), (1, 3, 4)))
+    thread.join()
+    alone = nl.count(Waiting(Event(), go_on), (1, 3, 4))
+    facts = [
+        [(place.path, place.view.op, place.view.origin.function) for place in ledger._places]
+        for ledger in (ledgers[1], alone)
+    ]
+    assert facts[0] == facts[1]
+    assert ("", "relu", "F.relu") in facts[0]
+    assert ("", "add", "torch.add") in facts[0]
+    assert len(ledgers[0]) == 2
+    assert before == (nn.Module._call_impl, F.relu, torch.backends.mha.get_fastpath_enabled())

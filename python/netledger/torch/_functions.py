@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from netledger._origin import FunctionCall
+from netledger.torch._patches import SharedPatch
 from netledger.torch._values import FOLLOWING
 
 __all__ = ["noted_functions"]
@@ -92,7 +92,7 @@ def _noted(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         return answer
 
     found: Any = noted
-    found.notes_calls, found.label = True, name
+    found.label = name
     return noted
 
 
@@ -129,29 +129,31 @@ def _einops_wrapper(einops: Any) -> tuple[Any, str, Any, Any]:
     return einops, "einsum", _noted("einops.einsum", einops.einsum), einops.einsum
 
 
-@contextmanager
-def noted_functions() -> Iterator[None]:
-    """Puts the wrappers in place of the functions inside a ``with`` block."""
+def _put_wrappers() -> Callable[[], None]:
+    """Put the wrappers in place of the functions; returns what takes them away."""
     wrappers = _wrappers()
     einops = sys.modules.get("einops")
     if hasattr(einops, "einsum"):
         wrappers = [*wrappers, _einops_wrapper(einops)]
     replaced = []
-    try:
-        for home, name, wrapper, own in wrappers:
-            now = vars(home).get(name)
-            if getattr(now, "notes_calls", False):  # another thread's trace put it there
-                continue
-            if now is not own and now is not wrapper.__wrapped__:
-                # Somebody else's patch: it runs as before, and is noted too.
-                setattr(home, name, _noted(wrapper.label, now))
-            else:
-                setattr(home, name, wrapper)
-            replaced.append((home, name, now))
-        yield
-    finally:
+    for home, name, wrapper, own in wrappers:
+        now = vars(home).get(name)
+        if now is not own and now is not wrapper.__wrapped__:
+            # Somebody else's patch: it runs as before, and is noted too.
+            setattr(home, name, _noted(wrapper.label, now))
+        else:
+            setattr(home, name, wrapper)
+        replaced.append((home, name, now))
+
+    def undo() -> None:
         for home, name, before in replaced:
             if before is None:
                 delattr(home, name)
             else:
                 setattr(home, name, before)
+
+    return undo
+
+
+#: In a ``with`` block, the functions tell the trace of their thread what was called.
+noted_functions = SharedPatch(_put_wrappers)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from itertools import chain
 from operator import is_
 from typing import Any
 
 import torch
 from torch import nn
+
+from netledger.torch._patches import SharedPatch
 
 __all__ = ["ModuleState", "walk"]
 
@@ -36,6 +38,16 @@ def walk(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         pending.extend(reversed(children))
 
 
+def _put_one_story() -> Callable[[], None]:
+    """One story for attention, whether torch would fuse it or not."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    return lambda: torch.backends.mha.set_fastpath_enabled(before)
+
+
+_UNFUSED = SharedPatch(_put_one_story)
+
+
 class ModuleState:
     """Evaluation mode inside a ``with`` block; everything as before after it.
 
@@ -56,7 +68,6 @@ class ModuleState:
 
     def __enter__(self) -> None:
         self._random = torch.get_rng_state()
-        self._fastpath = torch.backends.mha.get_fastpath_enabled()
         self._attributes = [module.__dict__ for module in self._modules]
         # A plain module of torch.nn changes no more than its tables; others may fill any container.
         containers = [
@@ -74,8 +85,7 @@ class ModuleState:
         self._saved_attributes = [attributes.copy() for attributes in self._attributes]
         self._saved = [container.copy() for container in self._filled]
         self._everything = self._now()
-        # One story for attention, whether torch would fuse it or not.
-        torch.backends.mha.set_fastpath_enabled(False)
+        _UNFUSED.__enter__()
         self.training = [module for module in self._modules if module.training]
         self._set_training(False)
 
@@ -88,7 +98,7 @@ class ModuleState:
             or any(self._empty)
         ):
             self._restore()
-        torch.backends.mha.set_fastpath_enabled(self._fastpath)
+        _UNFUSED.__exit__()
         torch.set_rng_state(self._random)
 
     def _set_training(self, mode: bool) -> None:

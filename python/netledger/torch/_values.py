@@ -39,9 +39,15 @@ __all__ = [
 
 
 class _Following(threading.local):
-    """The trace that runs in this thread, or None: modules then tell it what they are."""
+    """The trace that runs in this thread, or None: modules then tell it what they are.
+
+    Attributes:
+        trace: the tracer.
+        call: what answers the calls of modules.
+    """
 
     trace: Any = None
+    call: Callable[..., Any] | None = None
 
 
 FOLLOWING = _Following()

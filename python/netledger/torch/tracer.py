@@ -11,9 +11,7 @@ that control flow on them can be followed.
 from __future__ import annotations
 
 import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -35,6 +33,7 @@ from netledger.errors import NetledgerError, TraceError
 from netledger.torch._functions import noted_functions
 from netledger.torch._inputs import Input, check_shape, is_shape, torch_dtype
 from netledger.torch._layout import running
+from netledger.torch._patches import SharedPatch
 from netledger.torch._state import ModuleState, walk
 from netledger.torch._tensor import TracedTensor, traced
 from netledger.torch._values import FOLLOWING, Expression, current
@@ -588,15 +587,12 @@ class _ModuleCalls:
         tracer = self._tracer
         enter = tracer.enter
         entered, returned = tracer.entered, tracer.returned
-        thread = threading.get_ident()
-        original: Callable[..., Any] = nn.Module._call_impl
         autocast = getattr(torch._C, "_is_any_autocast_enabled", torch.is_autocast_enabled)
-        self._original = original
+        _DISPATCHED.__enter__()
+        original = _ORIGINAL[-1]
         leaves = {} if _global_hooks() else LEAVES
 
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if threading.get_ident() != thread:
-                return original(module, *args, **kwargs)
             outer = enter(module)
             try:
                 if entered is not None:
@@ -628,10 +624,36 @@ class _ModuleCalls:
                 return original(module, *args, **kwargs)
             return composite(tracer, module, original, args, kwargs)
 
-        nn.Module._call_impl = call  # type: ignore[method-assign,assignment]
+        self._outer, FOLLOWING.call = FOLLOWING.call, call
 
     def __exit__(self, *exception: object) -> None:
-        nn.Module._call_impl = self._original  # type: ignore[method-assign]
+        FOLLOWING.call = self._outer
+        _DISPATCHED.__exit__(*exception)
+
+
+#: What torch calls a module with, while it is replaced.
+_ORIGINAL: list[Callable[..., Any]] = []
+
+
+def _put_dispatcher() -> Callable[[], None]:
+    """Have every call of a module answered by the trace of its thread."""
+    original: Callable[..., Any] = nn.Module._call_impl
+    _ORIGINAL.append(original)
+
+    def dispatched(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        call = FOLLOWING.call
+        if call is None:
+            return original(module, *args, **kwargs)
+        return call(module, *args, **kwargs)
+
+    def undo() -> None:
+        nn.Module._call_impl = _ORIGINAL.pop()  # type: ignore[method-assign]
+
+    nn.Module._call_impl = dispatched  # type: ignore[method-assign,assignment]
+    return undo
+
+
+_DISPATCHED = SharedPatch(_put_dispatcher)
 
 
 def _is_plain(module: nn.Module) -> bool:
@@ -656,9 +678,8 @@ def _global_hooks() -> bool:
     )
 
 
-@contextmanager
-def _unasked_questions() -> Iterator[None]:
-    """Answers for two questions of libraries that need values which nobody may have.
+def _put_answers() -> Callable[[], None]:
+    """Answer two questions of libraries that need values which nobody may have.
 
     A mask of unknown values is not taken to be the causal one, and a warning about padding without
     a mask is not given.
@@ -676,12 +697,16 @@ def _unasked_questions() -> Iterator[None]:
     warn = getattr(pretrained, "warn_if_padding_and_no_attention_mask", None)
     if warn is not None:
         pretrained.warn_if_padding_and_no_attention_mask = lambda *_: None  # type: ignore[union-attr]
-    try:
-        yield
-    finally:
+
+    def undo() -> None:
         transformer._detect_is_causal_mask = is_causal_mask
         if warn is not None:
             pretrained.warn_if_padding_and_no_attention_mask = warn  # type: ignore[union-attr]
+
+    return undo
+
+
+_UNASKED = SharedPatch(_put_answers)
 
 
 def trace(
@@ -715,7 +740,7 @@ def trace(
             args = [_stand_in(tracer, value) for value in positional]
             kwargs = {name: _stand_in(tracer, value, name) for name, value in named.items()}
             try:
-                with _ModuleCalls(tracer), _unasked_questions(), noted_functions(), tracer:
+                with _ModuleCalls(tracer), _UNASKED, noted_functions, tracer:
                     answer = module(*args, **kwargs)
             except NetledgerError:
                 raise
