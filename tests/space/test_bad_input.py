@@ -143,7 +143,7 @@ def test_one_configuration(space: nl.Space) -> None:
 def test_metrics_and_conventions_that_do_not_exist(space: nl.Space) -> None:
     with pytest.raises(nl.SpaceError, match="unknown metric 'mac'; there are params, "):
         space.sweep(codes((0, 0)), metrics=["mac"])
-    with pytest.raises(nl.SpaceError, match="unknown convention 'fvcor'; there are ofa, pycls"):
+    with pytest.raises(nl.SpaceError, match="unknown convention 'fvcor'; there are textbook, macs"):
         space.sweep(codes((0, 0)), conventions="fvcor")
     with pytest.raises(nl.SpaceError, match="convention 'xautodl' does not define 'macs'"):
         space.sweep(codes((0, 0)), metrics=["macs"], conventions="xautodl")
