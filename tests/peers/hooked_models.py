@@ -158,6 +158,19 @@ class WithoutBatch(nn.Module):
         return self.cell(self.network(x)[0][0])
 
 
+class InputsByName(nn.Module):
+    """Layers that are given their input by name, at which no hook looks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.AvgPool2d(2)
+        self.relu = nn.ReLU()
+        self.linear = nn.Linear(6, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(input=self.relu(input=self.pool(input=x).flatten(1)))
+
+
 class First(nn.Module):
     """The first of the outputs of a module."""
 
@@ -227,6 +240,7 @@ HOOKED_MODELS: dict[str, tuple[Callable[[], nn.Module], MakeInputs]] = {
     "gru": (GruClassifier, lambda: (torch.ones(7, 3, dtype=torch.long),)),
     "functional": (Functional, random(2, 5, 8)),
     "attention_by_name": (AttentionByName, random(4, 3, 8)),
+    "inputs_by_name": (InputsByName, random(2, 3, 2, 4)),
     "sharing": (Sharing, random(2, 3, 8, 8)),
     "not_its_own": (NotItsOwn, random(2, 4)),
     "mixture": (Mixture, random(1, 4, 9, 11)),

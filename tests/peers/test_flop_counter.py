@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -173,6 +175,193 @@ def _all(mode: Any, model: nn.Module, inputs: tuple[Any, ...], way: str) -> Any:
         if way == "backward":
             answer.sum().backward()
     return counter
+
+
+class _Attending(nn.Module):
+    """An attention that is given tensors in some way."""
+
+    def __init__(self, call: Callable[..., Any], **arguments: Any) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(12, **{"num_heads": 2, **arguments})
+        self.call = call
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        answer: torch.Tensor = self.call(self.attention, x)[0]
+        return answer
+
+
+def _own(layer: nn.Module, x: torch.Tensor) -> Any:
+    return layer(x, x, x)
+
+
+_MASK = torch.ones(6, 6, dtype=torch.bool).triu(1)
+_ATTENTIONS: dict[str, nn.Module] = {
+    "batch first": _Attending(_own, batch_first=True),
+    "sequence first": _Attending(_own),
+    "odd heads": _Attending(_own, batch_first=True, num_heads=3),
+    "no bias": _Attending(_own, batch_first=True, bias=False),
+    "a key and a value more": _Attending(_own, batch_first=True, add_bias_kv=True),
+    "a key of zeros": _Attending(_own, batch_first=True, add_zero_attn=True),
+    "other sizes": _Attending(
+        lambda layer, x: layer(x, x[..., :8], x[..., :10]), batch_first=True, kdim=8, vdim=10
+    ),
+    "without weights": _Attending(
+        lambda layer, x: layer(x, x, x, need_weights=False), batch_first=True
+    ),
+    "cross": _Attending(lambda layer, x: layer(x, x[:, :4], x[:, :4]), batch_first=True),
+    "an equal key": _Attending(lambda layer, x: layer(x, x + 0, x), batch_first=True),
+    "one sample": _Attending(lambda layer, x: layer(x[0], x[0], x[0]), batch_first=True),
+    "a mask": _Attending(lambda layer, x: layer(x, x, x, attn_mask=_MASK), batch_first=True),
+    "a mask of numbers": _Attending(
+        lambda layer, x: layer(x, x, x, attn_mask=_MASK.float()), batch_first=True
+    ),
+    "layer": nn.TransformerEncoderLayer(12, 2, 16, batch_first=True),
+    "layer, sequence first": nn.TransformerEncoderLayer(12, 2, 16),
+    "layer, odd heads": nn.TransformerEncoderLayer(12, 3, 16, batch_first=True),
+    "layer, silu": nn.TransformerEncoderLayer(
+        12, 2, 16, batch_first=True, activation=nn.functional.silu
+    ),
+    "layer, norm first": nn.TransformerEncoderLayer(12, 2, 16, batch_first=True, norm_first=True),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", _ATTENTIONS)
+def test_attention_without_gradients_is_what_torch_says_on_the_cpu(name: str) -> None:
+    model, given = _ATTENTIONS[name].eval(), torch.rand(2, 6, 12)
+    with torch.no_grad():
+        with TorchsMode(display=False) as theirs:
+            model(given)
+        with FlopCounterMode(display=False) as ours:
+            model(given)
+        assert ours.get_flop_counts() == theirs.get_flop_counts()
+        total = nl.count(model, given).total("flops", CONVENTIONS["cpu"])
+    assert total == theirs.get_total_flops()
+    fast = {"batch first", "without weights", "a mask", "layer", "layer, norm first"}
+    assert (total == 0) == (name in fast)
+
+
+class _Calling(nn.Module):
+    """Layers, and what is done with them."""
+
+    def __init__(self, call: Callable[..., Any], *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.scale = nn.Parameter(torch.rand(4))
+        self.call = call
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.call(x, *self.layers)
+
+
+def _in_place_of_a_view(x: torch.Tensor, first: nn.Module, second: nn.Module) -> Any:
+    x = first(x)
+    x[:, :2].relu_()
+    return second(x)
+
+
+def _without_gradients(x: torch.Tensor, first: nn.Module, second: nn.Module) -> Any:
+    with torch.no_grad():
+        x = first(x)
+    return second(x)
+
+
+def _checkpointed(x: torch.Tensor, first: nn.Module, second: nn.Module) -> Any:
+    from torch.utils.checkpoint import checkpoint
+
+    return second(checkpoint(first, x, use_reentrant=False))
+
+
+class _Doubled(torch.autograd.Function):
+    """A product that has another backward than torch's."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(x, weight)
+        return x @ weight
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> Any:
+        x, _ = ctx.saved_tensors
+        return None, x.t() @ grad + x.t() @ grad
+
+
+def _frozen(number: int) -> nn.Sequential:
+    model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(inplace=True), nn.Linear(4, 4), nn.Linear(4, 4))
+    model[number].requires_grad_(False)
+    return model
+
+
+def _pair(call: Callable[..., Any]) -> nn.Module:
+    return _Calling(call, nn.Linear(4, 4), nn.Linear(4, 4))
+
+
+_BACKWARDS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
+    "first frozen": (_frozen(0), (3, 4)),
+    "middle frozen": (_frozen(2), (3, 4)),
+    "groups": (
+        nn.Sequential(nn.Conv2d(4, 6, 3, groups=2), nn.ConvTranspose2d(6, 4, 3, groups=2)),
+        (2, 4, 7, 7),
+    ),
+    "dropout and identity": (
+        nn.Sequential(nn.Linear(4, 4), nn.Dropout(), nn.Identity(), nn.Linear(4, 4)),
+        (3, 4),
+    ),
+    "detached": (_pair(lambda x, first, second: second(first(x).detach())), (3, 4)),
+    "data": (_pair(lambda x, first, second: second(first(x).data)), (3, 4)),
+    "gradients off": (_pair(_without_gradients), (3, 4)),
+    "checkpoint": (_pair(_checkpointed), (3, 4)),
+    "written through a view": (_pair(_in_place_of_a_view), (3, 4)),
+    "backward of one's own": (
+        _pair(lambda x, first, second: second(_Doubled.apply(x, first.weight))),  # type: ignore[no-untyped-call]
+        (3, 4),
+    ),
+    "a branch that is not read": (
+        _pair(lambda x, first, second: (first(x), second(x))[1]),
+        (3, 4),
+    ),
+    "written through a slice of all": (
+        _pair(lambda x, first, second: second(first(x)[:, :4].relu_())),
+        (3, 4),
+    ),
+    "called twice": (_pair(lambda x, first, second: second(first(first(x)))), (3, 4)),
+    "one among the outputs": (_pair(lambda x, first, second: [first(x), second(x)]), (3, 4)),
+    "products": (
+        _pair(lambda x, first, second: torch.bmm(first(x), second(x).mT) @ first(x)),
+        (2, 3, 4),
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+@pytest.mark.parametrize("name", _BACKWARDS)
+def test_backward_is_what_torch_says(name: str, device: str) -> None:
+    model, shape = _BACKWARDS[name]
+    model = copy.deepcopy(model).to(device)
+    given = torch.rand(shape, device=device)
+    for training in (False, True):
+        model.train(training)
+        found = []
+        for mode in (TorchsMode, FlopCounterMode):
+            with mode(display=False) as counter:
+                answer = model(given)
+                (answer[0] if isinstance(answer, list) else answer).sum().backward()
+            found.append(counter.get_flop_counts())
+        assert found[0] == found[1]
+
+
+def test_no_layer_is_run_again_for_the_backward_of_a_convolutional_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr("netledger.compat.flop_counter._replayed")
+    model, given = golden_model("resnet18")
+    with FlopCounterMode(display=False) as counter:
+        model(given).sum().backward()
+    convolutions = counter.get_flop_counts()["ResNet"]
+    forward = convolutions[torch.ops.aten.convolution]
+    first = nl.count(model, given).rows[0].macs * 2
+    assert convolutions[torch.ops.aten.convolution_backward] == 2 * forward - first
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -128,6 +129,35 @@ def test_the_model_is_left_as_it_was() -> None:
         assert torch.equal(value, before[name])
 
 
+class _Standardized(nn.Conv2d):
+    """A convolution whose weight is normalized first."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        flat = self.weight.reshape(1, self.out_channels, -1)
+        weight = nn.functional.batch_norm(flat, None, None, training=True)
+        return nn.functional.conv2d(x, weight.reshape_as(self.weight), self.bias)
+
+
+class _OfProducts(nn.Module):
+    """Products that are no matrix product in a trace."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        summed = torch.addbmm(x[0], x, x)
+        return summed + torch.addmv(x[0, 0], summed, x[0, 0])
+
+
+_OTHERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "weights that are computed": (lambda: _Standardized(3, 4, 3), (2, 3, 6, 6)),
+    "made of products": (_OfProducts, (2, 4, 4)),
+}
+
+
+def test_what_makes_a_weight_is_not_dropped() -> None:
+    made = 2 * 4 * 4 * 4 * 27
+    analysis = compat.FlopCountAnalysis(_Standardized(3, 4, 3).eval(), torch.rand(2, 3, 6, 6))
+    assert analysis.by_operator() == {"conv": made, "batch_norm": 4 * 4 * 27}
+
+
 # -- fvcore itself ---------------------------------------------------------------------------------
 
 
@@ -172,6 +202,18 @@ def _quiet() -> None:
 def test_is_what_fvcore_says(name: str) -> None:
     make, make_inputs = TRACED_MODELS[name]
     _same(make().eval(), make_inputs())
+
+
+@pytest.mark.peers
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", _OTHERS)
+def test_is_what_fvcore_says_of_others(name: str) -> None:
+    make, shape = _OTHERS[name]
+    model, inputs = make().eval(), (torch.rand(shape),)
+    _same(model, inputs)
+    peer = pytest.importorskip("fvcore.nn")
+    total = peer.FlopCountAnalysis(model, inputs).total()
+    assert nl.count(model, *inputs).total("flops", "fvcore") == total
 
 
 @pytest.mark.peers

@@ -219,6 +219,143 @@ def test_texts_as_installed(peer: Callable[..., Any]) -> None:
                 assert params_to_string(number, units, precision) == expected
 
 
+# -- the order in memory, which the backend 'aten' depends on --------------------------------------
+
+
+class Calls(nn.Module):
+    """A function of a module with a weight, a bias, and a matrix that needs no gradients."""
+
+    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
+        super().__init__()
+        self.function = function
+        self.weight = nn.Parameter(torch.rand(4, 4))
+        self.scores = nn.Parameter(torch.rand(1, 2, 3, 3))
+        self.convolution = nn.Conv2d(4, 4, 3, padding=1)
+        self.matrix = torch.rand(4, 4)
+
+    def forward(self, x: Any) -> Any:
+        return self.function(self, x)
+
+
+def linear(module: Any, x: Any) -> Any:
+    """A linear layer, which loses its bias where its input lies in memory in another order."""
+    return nn.functional.linear(x, module.matrix, module.matrix[0])
+
+
+def heads(x: Any) -> Any:
+    return x.unflatten(2, (2, 2)).transpose(1, 2)
+
+
+def attention(x: Any, mask: Any) -> Any:
+    return nn.functional.scaled_dot_product_attention(heads(x), heads(x), heads(x), attn_mask=mask)
+
+
+def image(x: Any) -> Any:
+    return x.transpose(1, 2).unflatten(2, (1, 3))
+
+
+VECTORS: dict[str, Callable[[Any, Any], Any]] = {
+    "linear": linear,
+    "linear without a bias": lambda m, x: nn.functional.linear(x, m.weight),
+    "vector and matrix": lambda m, x: x @ m.weight,
+    "matrix and vector": lambda m, x: m.weight @ x,
+    "vectors": lambda m, x: x @ x,
+    "matrices and vector": lambda m, x: m.weight.expand(2, 4, 4) @ x,
+    "vector and matrices": lambda m, x: x @ m.weight.expand(2, 4, 4),
+}
+BATCHES: dict[str, Callable[[Any, Any], Any]] = {
+    "trained": lambda m, x: x.transpose(0, 1) @ m.weight,
+    "not trained": lambda m, x: x.transpose(0, 1) @ m.matrix,
+    "made of what is trained": lambda m, x: x.transpose(0, 1) @ (m.weight @ m.matrix),
+    "in order": lambda m, x: x @ m.matrix,
+    "larger second": lambda m, x: m.matrix @ x.mT,
+    "larger second, trained": lambda m, x: m.weight @ x.mT,
+    "one sequence": lambda m, x: x[:1].transpose(0, 1).clone().transpose(0, 1) @ m.matrix,
+    "clone": lambda m, x: linear(m, x.transpose(0, 1).clone()),
+    "threshold": lambda m, x: linear(m, nn.functional.threshold(x.transpose(0, 1), 0.1, 0.0)),
+    "maximum": lambda m, x: linear(m, torch.maximum(x.transpose(0, 1), x.transpose(0, 1) * 2)),
+    "where": lambda m, x: linear(m, torch.where(x.mT.mT > 0, x, 0.0).transpose(0, 1).flip(0)),
+    "softmax": lambda m, x: linear(m, torch.softmax(x.transpose(0, 1), -1)),
+    "convolution": lambda m, x: linear(m, m.convolution(image(x)).flatten(2).transpose(1, 2)),
+    "attention of two dimensions": lambda m, x: nn.functional.scaled_dot_product_attention(
+        x[0], x[0], x[0]
+    ),
+    "mask": lambda m, x: attention(x, m.matrix[:3, :3]),
+    "trained mask": lambda m, x: attention(x, m.scores),
+    "mask of three dimensions": lambda m, x: attention(x, m.matrix[None, :3, :3].expand(2, 3, 3)),
+    "one sequence of keys": lambda m, x: nn.functional.scaled_dot_product_attention(
+        heads(x), heads(x[:1]), heads(x[:1])
+    ),
+}
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("name", [*VECTORS, *BATCHES])
+def test_products_as_installed(peer: Callable[..., Any], name: str) -> None:
+    shape = (4,) if name in VECTORS else (2, 3, 4)
+    model = Calls({**VECTORS, **BATCHES}[name])
+    compare(peer, model, shape, backend="aten", input_constructor=torch.rand)
+
+
+def test_products_with_vectors() -> None:
+    for function, macs in ((VECTORS["linear"], 20), (VECTORS["vector and matrix"], 16)):
+        ledger = nl.count(Calls(function), (4,))
+        assert ledger.total("flops", "ptflops_aten") == macs
+    assert nl.count(Calls(VECTORS["matrix and vector"]), (4,)).total("flops", "ptflops_aten") == 0
+
+
+class Recurrent(nn.Module):
+    """Two recurrent layers and a linear one, which read what the one before them made."""
+
+    def __init__(self, kind: Any, options: dict[str, Any], dtype: Any) -> None:
+        super().__init__()
+        last: dict[str, Any] = {"batch_first": options["batch_first"]}
+        width = options.get("proj_size", 6) * (1 + options["bidirectional"])
+        self.first = kind(4, 6, **options)
+        self.second = kind(width, 6, **last)
+        self.head = nn.Linear(6, 5)
+        self.to(dtype)
+
+    def forward(self, x: Any) -> Any:
+        return self.head(self.second(self.first(x)[0])[0])
+
+
+RECURRENT = [
+    (nn.GRU, {}, torch.float32),
+    (nn.RNN, {"num_layers": 2}, torch.float32),
+    (nn.LSTM, {}, torch.float32),
+    (nn.LSTM, {"proj_size": 2, "num_layers": 2}, torch.float32),
+    (nn.LSTM, {}, torch.float64),
+    (nn.LSTM, {}, torch.float16),
+    (nn.LSTM, {}, torch.bfloat16),
+]
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize(("kind", "options", "dtype"), RECURRENT)
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("is_trained", [False, True])
+def test_recurrent_layers_as_installed(
+    peer: Callable[..., Any],
+    kind: Any,
+    options: dict[str, Any],
+    dtype: Any,
+    bias: bool,
+    is_trained: bool,
+) -> None:
+    for batch_first, bidirectional in ((False, True), (True, False), (True, True)):
+        given = {"batch_first": batch_first, "bidirectional": bidirectional, "bias": bias}
+        model = Recurrent(kind, {**given, **options}, dtype).requires_grad_(is_trained)
+        for shape in ((3, 2, 4), (1, 3, 4), (3, 1, 4)):
+            compare(
+                peer,
+                model,
+                shape,
+                backend="aten",
+                input_constructor=lambda sizes: torch.rand(sizes, dtype=dtype),
+            )
+
+
 # -- spaces ----------------------------------------------------------------------------------------
 
 
@@ -328,6 +465,31 @@ def test_refuses_models_that_ptflops_fails_on() -> None:
 
     with pytest.raises(NetledgerError, match="by position"):
         get_model_complexity_info(ByName(), (3, 4))
+
+    class InputByName(nn.Module):
+        def __init__(self, layer: nn.Module) -> None:
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x: Any) -> Any:
+            return self.layer(input=x)
+
+    for version in ("0.7.5", "0.6.9"):
+        with pytest.raises(NetledgerError, match="input of a Linear is given by name"):
+            get_model_complexity_info(InputByName(nn.Linear(4, 4)), (4,), version=version)
+        macs, _ = get_model_complexity_info(
+            InputByName(nn.ReLU()), (4,), False, False, version=version
+        )
+        assert macs == (4 if version == "0.6.9" else 8)
+        ignored, _ = get_model_complexity_info(
+            InputByName(nn.Linear(4, 4)),
+            (4,),
+            False,
+            False,
+            ignore_modules=[nn.Linear],
+            version=version,
+        )
+        assert ignored == 0
     for layer, shape in ((nn.RNNCell(4, 4), (4,)), (nn.LSTM(4, 4), (3, 4))):
         with pytest.raises(NetledgerError, match="give it a batch"):
             get_model_complexity_info(nn.Sequential(layer), shape, input_constructor=torch.zeros)

@@ -238,8 +238,10 @@ def test_what_is_refused() -> None:
         def forward(self, x: Any) -> Any:
             return self.layer(input=x)
 
-    with pytest.raises(NetledgerError, match="'layer' \\(Linear\\), which is given its input by"):
-        thop.profile(ByName(nn.Linear(3, 3)), given, verbose=False)
+    with pytest.raises(
+        NetledgerError, match="'layer' \\(LayerNorm\\), which is given its input by"
+    ):
+        thop.profile(ByName(nn.LayerNorm(3)), given, verbose=False)
     softmax = nn.Sequential(nn.Softmax())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

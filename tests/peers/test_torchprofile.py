@@ -88,6 +88,18 @@ def test_is_what_torchprofile_says_without_gradients(name: str) -> None:
 
 @pytest.mark.peers
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("bias", [True, False])
+def test_attention_to_another_tensor_is_what_torchprofile_says(bias: bool) -> None:
+    peer = pytest.importorskip("torchprofile")
+    model = nn.TransformerDecoderLayer(12, 2, 16, bias=bias).eval()
+    inputs = torch.rand(4, 2, 12), torch.rand(5, 2, 12)
+    theirs = peer.profile_macs(model, inputs)
+    assert profile_macs(model, inputs) == theirs
+    assert nl.count(model, *inputs).total("flops", "torchprofile") == theirs
+
+
+@pytest.mark.peers
+@pytest.mark.filterwarnings("ignore")
 def test_fails_where_torchprofile_fails() -> None:
     peer = pytest.importorskip("torchprofile")
     module, given = golden_model("mha_noweights")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import pytest
@@ -127,6 +128,57 @@ def test_text(name: str, batch_size: int, capsys: pytest.CaptureFixture[str]) ->
         assert name in ("densenet121", "encoder", "vision transformer", "dictionary")
     else:
         assert _printed(compat.summary, capsys, make(), shape, batch_size) == theirs
+
+
+class Several(nn.Module):
+    """Returns several tensors."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: Any) -> Any:
+        return (x * self.weight,) * self.number
+
+
+class FirstOf(nn.Module):
+    """The first of what a module returns."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Any) -> Any:
+        return self.module(x)[0]
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("number", [4, 8, 9, 10, 17])
+def test_sizes_of_several_outputs_wrap_around(
+    number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    peer = pytest.importorskip("torchsummary")
+    model = nn.Sequential(FirstOf(Several(number)), FirstOf(Several(number)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = _printed(peer.summary, capsys, model, (13, 11), device="cpu")
+    assert _printed(compat.summary, capsys, model, (13, 11)) == theirs
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("is_trained", [False, True])
+def test_a_weight_that_is_made_before_every_run(
+    is_trained: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    peer = pytest.importorskip("torchsummary")
+
+    def make() -> nn.Module:
+        layer = nn.utils.spectral_norm(nn.Linear(4, 3))
+        return nn.Sequential(layer, nn.Linear(3, 2)).requires_grad_(is_trained)
+
+    theirs = _printed(peer.summary, capsys, make(), (4,), device="cpu")
+    assert _printed(compat.summary, capsys, make(), (4,)) == theirs
 
 
 @pytest.mark.peers

@@ -20,6 +20,7 @@ _NAMES = {
     "relu6": "hardtanh",
     "gelu_tanh": "gelu",
     "concat": "cat",
+    "copy": "clone",
     "cast": "to",
     "rnn": "rnn_tanh",
     "grid_sample": "grid_sampler",
@@ -60,6 +61,10 @@ _SEVERAL: dict[str, dict[str, int]] = {
         for spatial in (1, 2, 3)
     },
 }
+
+#: Functions that are one operation in a trace, and the layers that they are here beside a product.
+_FUSED_SUMS = ("addmm", "baddbmm", "addbmm", "addmv")
+_PARTS = ("add", "add_scaled", "mul", "sum")
 
 _CELLS = ("rnn_cell", "lstm_cell", "gru_cell")
 
@@ -146,7 +151,7 @@ def _name(view: LayerView) -> str:
         return str(view.attributes["label"]).removeprefix("aten::").partition(".")[0]
     if op.startswith("conv") and op != "concat" and is_padded_by_name(view):
         return "_convolution_mode"
-    if op in ("add", "mul") and function.endswith(("addmm", "baddbmm")):
+    if op in _PARTS and function.endswith(_FUSED_SUMS):
         return "contiguous"  # part of that operation: nothing of its own
     return _NAMES.get(op, op)
 
@@ -155,7 +160,7 @@ def _name_of_product(view: LayerView) -> str:
     function = view.origin.function
     if function in MATRIX_PRODUCTS:
         return "mm" if function.endswith(".mm") else "matmul"
-    for name in ("baddbmm", "addmm", "bmm"):
+    for name in ("baddbmm", "addbmm", "addmm", "addmv", "bmm", "tensordot", "inner"):
         if function.endswith(f".{name}"):
             return name
     if is_vector_product(view):
@@ -186,4 +191,5 @@ def _alive(recording: Recording) -> list[bool]:
         if node.inplace or not needed.isdisjoint(node.outputs):
             alive[index] = True
             needed.update(node.inputs)
+            needed.update(weight for weight in node.weights if weight is not None)
     return alive

@@ -14,13 +14,15 @@ version of the device. What is different:
   know.
 * Operations on such tensors hold no data either; a value cannot be read (``loss.item()``).
   Operations on ordinary tensors run as always, and count.
-* ``backward()`` counts and computes nothing: the module is followed again on tensors without data,
-  by torch's own autograd and formulas, and parameters and inputs get no ``grad``. A module that
-  reads values of its inputs is refused then.
+* ``backward()`` counts and computes nothing, and parameters and inputs get no ``grad``. Where the
+  layers of a module do not tell what its backward is, or its inputs need gradients, the module is
+  followed again on tensors without data, by torch's own autograd and formulas. A module that reads
+  values of its inputs is refused then.
 * A module is followed in evaluation mode: one that takes another way in training mode counts as it
   would in the other.
-* Where torch takes a product of tensors that are not contiguous for ``mm`` and an addition instead
-  of ``addmm``, the figures per operation are of ``addmm``; their sum is the same.
+* Whether a linear layer is ``addmm`` or ``mm`` and an addition goes by how its input lies in
+  memory, which is followed through views and operations of one element each only. The projection
+  of an LSTM is ``mm``, but counts as ``addmm``. The sums are the same.
 * ``custom_mapping`` is refused, and so are recurrent layers on devices other than the CPU and meta,
   whose kernels differ.
 """
@@ -31,6 +33,8 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -39,14 +43,16 @@ from torch.utils import flop_counter as peer
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
 
+from netledger.compat._backward import GradientRecorder, OutcomeRecorder, backward_counts
 from netledger.compat._fused import fused_calls
+from netledger.compat._strides import strides
 from netledger.conventions.base import Rules
 from netledger.conventions.flop_counter import CONVENTIONS
 from netledger.errors import NetledgerError
 from netledger.ledger import Ledger
 from netledger.metrics import LayerView
 from netledger.torch._values import FOLLOWING
-from netledger.torch.recording import Recorder, Recording
+from netledger.torch.recording import Recording
 from netledger.torch.tracer import trace
 
 if TYPE_CHECKING:
@@ -58,7 +64,6 @@ aten = torch.ops.aten
 
 #: Layers whose kernels differ by device.
 _OF_DEVICE = ("scaled_dot_product_attention", "rnn", "lstm", "gru")
-_MOVING = frozenset(("transpose", "permute"))
 
 
 # -- tensors without data --------------------------------------------------------------------------
@@ -142,9 +147,7 @@ class _Counted:
         ]
         self.device = self._device()
         with _disable_current_modes():
-            self.recording, self.returned = _followed(
-                module, *_without_answers((tuple(args), kwargs))
-            )
+            self.recording, self.trace = _followed(module, *_without_answers((tuple(args), kwargs)))
         tensors = itertools.chain(self.given, module.parameters())
         self.follows_gradients = torch.is_grad_enabled() and any(
             tensor.requires_grad for tensor in tensors
@@ -159,7 +162,7 @@ class _Counted:
 
     def add_forward(self) -> None:
         """Add what the forward counts to the counter."""
-        if self.device.type == "cpu" and self._depends_on_more():
+        if self._depends_on_layout() or (self.device.type == "cpu" and self._depends_on_more()):
             self._add(_replayed(self, backward=None))
             return
         if self.device.type not in ("cpu", "meta") and self.has(*_OF_DEVICE[1:]):
@@ -179,6 +182,19 @@ class _Counted:
     def has(self, *ops: str) -> bool:
         """Whether there is a layer of one of these kinds."""
         return any(row.op in ops for row in self.recording.ledger.rows)
+
+    def _depends_on_layout(self) -> bool:
+        """Whether there is a product of a vector or one matrix with batches of matrices.
+
+        torch takes it for one of matrices, or of a matrix and a vector, or for many, as the second
+        factor lies in memory and the first needs gradients.
+        """
+        for row in self.recording.ledger.rows:
+            if row.op == "matmul":
+                left, right = row.input_shapes[:2]
+                if len(right) > 2 and prod(left[:-2]) == 1 and left[:-2] != right[:-2]:
+                    return True
+        return False
 
     def _depends_on_more(self) -> bool:
         """Whether the kernels of the CPU depend on what a layer does not tell.
@@ -230,18 +246,17 @@ class _Counted:
         return aten.addmm if bias and not self._is_scattered(row, view) else aten.mm
 
     def _is_scattered(self, row: int, view: LayerView) -> bool:
-        """Whether a linear layer reads a tensor of 3 dimensions that were just moved."""
+        """Whether a linear layer of 3 dimensions or more reads a tensor that is not contiguous."""
         if view.op != "linear" or len(view.inputs[0]) < 3:
             return False
         engine: Any = self.recording.ledger._engine
         read = engine.node(row).inputs[0]
-        for before in reversed(range(row)):
-            node = engine.node(before)
-            if read in node.outputs:
-                shape = [size for size in engine.shape(node.inputs[0]) if size > 1]
-                moved = [size for size in engine.shape(read) if size > 1]
-                return node.op in _MOVING and shape != moved
-        return False
+        lies = self._strides.get(read)
+        return lies is not None and not lies.is_contiguous() and read not in self.trace.contiguous
+
+    @cached_property
+    def _strides(self) -> dict[int, torch.Tensor]:
+        return strides(self.recording)
 
     def _parents(self, names: dict[int, str]) -> list[list[str]]:
         """Of every row the names of the modules that run, each once."""
@@ -258,7 +273,39 @@ class _Counted:
     def add_backward(self, grads: tuple[Any, ...]) -> None:
         """Add what the backward counts to the counter, if it counts now."""
         if self.counter.mode is not None:
-            self._add(_replayed(self, backward=grads))
+            found = self._told_by_layers(grads)
+            self._add(_replayed(self, backward=grads) if found is None else found)
+
+    def _told_by_layers(self, grads: tuple[Any, ...]) -> dict[str, dict[Any, int]] | None:
+        """What the backward counts if the layers tell it, else None."""
+        if self.device.type not in ("cpu", "meta") or any(
+            tensor.requires_grad for tensor in self.given
+        ):
+            return None
+        on_cpu = self.device.type == "cpu"
+        if on_cpu and (self._depends_on_more() or fused_calls(self.recording)):
+            return None
+        with _disable_current_modes(), suppress(NetledgerError):
+            args, kwargs = _without_answers((list(self.args), self.kwargs))
+            followed = trace(self.module, args, kwargs, GradientRecorder)
+            if len(followed.engine) == len(self.recording.ledger.rows):
+                return self._walked_back(followed, grads, on_cpu=on_cpu)
+        return None
+
+    def _walked_back(
+        self, followed: Any, grads: tuple[Any, ...], *, on_cpu: bool
+    ) -> dict[str, dict[Any, int]] | None:
+        numbers = followed.numbers_of_answer()
+        if len(numbers) != len(grads):
+            return None
+        reached = [number for number, grad in zip(numbers, grads, strict=True) if grad is not None]
+        views = {
+            place.row: place.view
+            for place in self.recording.ledger._places
+            if place.view.origin.kind != "composite"
+        }
+        names = self.counter.names_of(self.module)
+        return backward_counts(followed, views, names, reached, on_cpu=on_cpu)
 
     def _add(self, found: dict[str, dict[Any, int]]) -> None:
         for name, counts in found.items():
@@ -278,7 +325,7 @@ class _Counted:
                 made[id(value)] = Answer(tuple(value.shape), value.dtype, self.device)
             return made[id(value)]
 
-        answer = tree_map(stand_in, self.returned)
+        answer = tree_map(stand_in, self.trace.answer)
         if not self.follows_gradients:
             return answer
         tensors = list(made.values())
@@ -290,25 +337,14 @@ class _Counted:
         return tree_map(lambda value: followed.get(id(value), value), answer)
 
 
-class _Keeper(Recorder):  # type: ignore[no-untyped-call]
-    """A recorder that also keeps what the model returned."""
-
-    answer: Any = None
-
-    def returned(self, answer: Any) -> None:
-        """A module call has returned; the last one is the model's."""
-        self.answer = answer
-        super().returned(answer)
-
-
 def _followed(
     module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Recording, Any]:
-    """A model that was traced, and what it returned."""
-    tracer = trace(module, list(args), kwargs, _Keeper)
-    assert isinstance(tracer, _Keeper)
+) -> tuple[Recording, OutcomeRecorder]:
+    """A model that was traced, and the trace."""
+    tracer = trace(module, list(args), kwargs, OutcomeRecorder)
+    assert isinstance(tracer, OutcomeRecorder)
     ledger = Ledger(tracer.engine, tracer.engine.count(), origins=tracer.origins)
-    return Recording(module, ledger, tracer.calls, tracer.finished), tracer.answer
+    return Recording(module, ledger, tracer.calls, tracer.finished), tracer
 
 
 def _rules(version: str) -> Rules:

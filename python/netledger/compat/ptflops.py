@@ -17,6 +17,7 @@ from typing import Any, TextIO
 import torch
 from torch import nn
 
+from netledger._views import Place
 from netledger.compat._patched import (
     check_recurrent,
     described,
@@ -30,10 +31,11 @@ from netledger.compat._patched import (
     require_shape,
     visits,
 )
-from netledger.compat._strides import folds, strided_inputs
-from netledger.conventions.patched import gates
+from netledger.compat._strides import folds, needing_gradients, strides
+from netledger.conventions.patched import CELLS, gates
 from netledger.conventions.ptflops import FUNCTIONS, MODULES, hooked_classes
 from netledger.conventions.ptflops_aten import CONVENTIONS as ATEN
+from netledger.conventions.ptflops_aten import taken_apart
 from netledger.errors import NetledgerError
 from netledger.metrics import LayerView
 from netledger.torch.recording import ModuleCall, Recording, TensorShape
@@ -207,6 +209,7 @@ class _Count:
 
     def _check(self, recording: Recording) -> None:
         check_recurrent(recording, "ptflops")
+        hooked = _supported(self._version) - self._ignored - set(self._hooks)
         for call in recording.calls:
             kind = type(call.module)
             if kind.__module__.startswith("torchvision.") and kind.__name__ == "DeformConv2d":
@@ -218,6 +221,12 @@ class _Count:
                     len(call.args) == 3,
                     f"'{call.path}': ptflops fails where nn.MultiheadAttention is not called with "
                     "query, key and value, just these, by position",
+                )
+            elif kind in hooked:
+                require(
+                    bool(call.args) or kind in _COUNTED_BY_OUTPUT,
+                    f"'{call.path}': ptflops fails where the input of a {kind.__name__} is given "
+                    "by name: give it by position",
                 )
 
     def _found_by_hooks(self, recording: Recording) -> dict[int, int]:
@@ -291,6 +300,12 @@ class _Count:
         return described(self._model, text)
 
 
+#: Classes whose hooks do not look at the input.
+_COUNTED_BY_OUTPUT = frozenset(
+    (nn.ReLU, nn.PReLU, nn.ELU, nn.LeakyReLU, nn.ReLU6, nn.GELU, nn.Upsample)
+)
+
+
 def _supported(version: str) -> set[Any]:
     """The classes with a hook; timm's is one where timm has been imported."""
     found: set[Any] = {getattr(nn, name) for name in hooked_classes(version)}
@@ -358,13 +373,17 @@ def _meta(value: Any) -> Any:
 # -- the backend 'aten' ----------------------------------------------------------------------------
 
 
+#: Element types of which torch computes an LSTM in one piece, on the CPU.
+_FUSED = frozenset(("float32", "bfloat16"))
+
+
 def _aten(recording: Recording, printed: bool, stream: TextIO, units: dict[str, Any]) -> int:
     """What torch dispatches, and the text: the operations of the model and of its children."""
     children = {id(child): name for name, child in recording.module.named_children()}
     calls, unseen = innermost_calls(recording), _fused_rows(recording)
     counts: dict[str, dict[str, int]] = {"Global": {}}
     total = 0
-    strided = strided_inputs(recording)
+    memory = _Memory(recording)
     rule = ATEN["0.7.5"].rules["macs"]
     assert not isinstance(rule, str)
     for place, cost in recording.ledger._costs(rule):
@@ -376,8 +395,7 @@ def _aten(recording: Recording, printed: bool, stream: TextIO, units: dict[str, 
             for call in lineage(calls[place.row])
             if id(call.module) in children
         ]
-        given = strided.get(place.row)
-        for operation, macs in _operations(place.view, cost, calls[place.row].module, given):
+        for operation, macs in _operations(place, cost, memory):
             total += macs
             for name in ("Global", *reversed(names)):
                 found = counts.setdefault(name, {})
@@ -385,9 +403,9 @@ def _aten(recording: Recording, printed: bool, stream: TextIO, units: dict[str, 
     if printed:
         form = {"units": units["flops_units"], "precision": units["precision"]}
         print("Total:" + flops_to_string(total, **form), file=stream)
-        for name, operations in counts.items():
+        for name, found in counts.items():
             print("Module: ", name, file=stream)
-            for operation, macs in operations.items():
+            for operation, macs in found.items():
                 print(f"aten.{operation}: {flops_to_string(macs, **form)}", file=stream)
             print(file=stream)
     return total
@@ -408,45 +426,107 @@ def _fused_rows(recording: Recording) -> set[int]:
     return {row for call in (*layers, *fused(recording, hooked=True)) for row in call.rows}
 
 
-def _operations(
-    view: LayerView, cost: int, module: nn.Module, strided: torch.Tensor | None
-) -> list[tuple[str, int]]:
-    """The operations that a layer becomes, and what each counts.
+class _Memory:
+    """How what a layer reads lies in memory, and what of it needs gradients."""
 
-    A linear layer of a tensor with three or more dimensions that is not contiguous is a product
-    alone, its bias is added unseen.
-    """
-    op, attributes = view.op, view.attributes
+    def __init__(self, recording: Recording) -> None:
+        self._engine: Any = recording.ledger._engine
+        self._known = strides(recording)
+        self._needing = needing_gradients(recording)
+
+    def input(self, row: int, place: int = 0) -> torch.Tensor:
+        """A meta tensor in place of an input."""
+        tensor = self._engine.node(row).inputs[place]
+        if tensor in self._known:
+            return self._known[tensor]
+        return torch.empty(self._engine.shape(tensor), device="meta")
+
+    def dtype(self, row: int) -> str:
+        """The element type of the first input."""
+        found: str = self._engine.dtype(self._engine.node(row).inputs[0])
+        return found
+
+    def needs_gradients(self, row: int, place: int) -> bool:
+        """Whether an input does, if there is one in that place."""
+        inputs = self._engine.node(row).inputs
+        return place < len(inputs) and inputs[place] in self._needing
+
+    def weight_needs_gradients(self, row: int) -> bool:
+        """Whether the first weight does."""
+        return self._engine.node(row).weights[0] in self._needing
+
+
+def _operations(place: Place, cost: int, memory: _Memory) -> list[tuple[str, int]]:
+    """The operations that a layer becomes, and what each counts."""
+    view, row = place.view, place.row
+    op = view.op
     if op.startswith("conv"):
-        return [("convolution", cost)]
-    if op == "linear" or op.endswith("_cell"):
-        if len(view.inputs[0]) == 1 and op == "linear":
-            return []
-        if strided is not None and op == "linear" and strided.dim() > 2:
-            is_trained = any(p.requires_grad for p in module.parameters())
-            name = "mm" if is_trained or folds(strided) else "bmm"
-            return [(name, cost - (prod(view.outputs[0]) if attributes["bias"] else 0))]
-        return [("addmm" if attributes["bias"] else "mm", cost)]
-    if op in ("rnn", "gru", "lstm"):
-        return _recurrent_operations(view, cost)
-    if op == "matmul" and cost:
-        if view.origin.function.endswith(".addmm"):
-            return [("addmm", cost)]
-        return [("mm" if min(map(len, view.inputs)) == 2 else "bmm", cost)]
-    return [("bmm", cost)] if cost else []
+        found = [("convolution", cost)]
+    elif op == "linear":
+        found = [_linear_operation(view, cost, memory, row)]
+    elif op in CELLS:
+        found = [("addmm" if view.attributes["bias"] else "mm", cost)]
+    elif op in ("rnn", "gru", "lstm"):
+        found = _recurrent_operations(view, memory, row)
+    elif op == "matmul" and view.origin.function.endswith(".addmm"):
+        found = [("addmm", cost)]
+    elif op == "matmul" and min(map(len, view.inputs)) <= 2:
+        found = [_folded_product(view, cost, memory, row)]
+    elif op == "scaled_dot_product_attention":
+        macs = view.macs if memory.needs_gradients(row, 3) else cost
+        found = [("mm" if len(view.inputs[0]) == 2 else "bmm", macs)]
+    else:
+        found = [("bmm", cost)]
+    return [part for part in found if part[1]]
 
 
-def _recurrent_operations(view: LayerView, cost: int) -> list[tuple[str, int]]:
+def _linear_operation(view: LayerView, cost: int, memory: _Memory, row: int) -> tuple[str, int]:
+    """A tensor of three or more dimensions out of order is multiplied, its bias added unseen."""
+    given, has_bias = memory.input(row), view.attributes["bias"]
+    if given.dim() < 3 or (has_bias and given.is_contiguous()):
+        return ("addmm" if has_bias else "mm", cost)
+    name = "mm" if memory.weight_needs_gradients(row) or folds(given) else "bmm"
+    return name, cost - (prod(view.outputs[0]) if has_bias else 0)
+
+
+def _folded_product(view: LayerView, cost: int, memory: _Memory, row: int) -> tuple[str, int]:
+    """A product with a matrix or a vector, for which torch folds the other tensor into a matrix.
+
+    It does where the smaller one needs gradients, and where it takes no copy.
+    """
+    ranks = tuple(map(len, view.inputs[:2]))
+    if max(ranks) <= 2:
+        return "mm", cost
+    first_is_larger = ranks[0] > ranks[1]
+    larger = memory.input(row) if first_is_larger else memory.input(row, 1).mT
+    is_folded = memory.needs_gradients(row, 1 if first_is_larger else 0) or (
+        ranks[0] != 2 and folds(larger)
+    )
+    if min(ranks) == 1:
+        return "bmm", 0 if is_folded else view.macs
+    return "mm" if is_folded else "bmm", cost
+
+
+def _recurrent_operations(view: LayerView, memory: _Memory, row: int) -> list[tuple[str, int]]:
+    """The products that torch takes a recurrent layer apart into; none of a fused one.
+
+    The first cells' inputs of all steps are one linear layer, of a transposed tensor where the
+    batch comes first.
+    """
     attributes, shape = view.attributes, view.inputs[0]
-    if not cost or not attributes["bias"]:
-        return [("mm", cost)] if cost else []
     directions = 2 if attributes["bidirectional"] else 1
-    cells = directions * attributes["num_layers"]
     width = attributes.get("proj_size", 0)
-    projections = cells * prod(shape[:-1]) * attributes["hidden_size"] * width
-    first = 0
-    if len(shape) == 3 and attributes["batch_first"] and min(shape[:2]) > 1:
-        first = prod(shape) * gates(view) * directions
-    if not first:
-        return [("addmm", cost - projections), *([("mm", projections)] if projections else [])]
-    return [("mm", first + projections), ("addmm", cost - first - projections)]
+    if view.op == "lstm" and not width and memory.dtype(row) in _FUSED:
+        return []
+    hidden_steps = directions * attributes["num_layers"] * prod(shape[:-1])
+    projections = hidden_steps * attributes["hidden_size"] * width
+    steps = memory.input(row)
+    if attributes["batch_first"] and steps.dim() == 3:
+        steps = steps.transpose(0, 1)
+    has_bias = attributes["bias"]
+    product = "addmm" if has_bias else "mm"
+    is_sum = has_bias and steps.is_contiguous()
+    cost = taken_apart(view, loses_biases=not is_sum)
+    first = 0 if is_sum else prod(shape) * gates(view) * directions
+    name = "mm" if memory.weight_needs_gradients(row) or folds(steps) else "bmm"
+    return [(name, first), (product, cost - first - projections), ("mm", projections)]

@@ -259,6 +259,9 @@ def _custom_operations(call: ModuleCall, rule: CustomRule, version: str) -> floa
 # -- the releases up to ultralytics-2.0.18 --------------------------------------------------------
 
 
+#: Hooks that do not look at the input, which may be given by name.
+_BLIND = ("zero_ops", "count_linear", "count_avgpool")
+
 #: Their children are added up, whatever rule they have.
 _CONTAINERS = (nn.Sequential, nn.ModuleList)
 
@@ -292,7 +295,7 @@ def _by_place(recording: Recording, hooks: Hooks, version: str) -> tuple[Any, An
             continue
         if hook.custom is not None:
             operations[module] += hooked[module] * _custom_operations(call, hook.custom, version)
-        elif not call.args and hook.name != "zero_ops":
+        elif not call.args and hook.name not in _BLIND:
             raise NetledgerError(
                 f"thop {version} fails on '{call.path}' ({type(module).__name__}), which is given "
                 "its input by name: give it by position"

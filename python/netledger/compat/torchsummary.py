@@ -163,7 +163,8 @@ def figures(model: nn.Module, input_size: Sequence[Any], batch_size: int = -1) -
             "torchsummary fails on a model in which no module has a weight or a bias; use "
             "netledger.count"
         )
-    elements = sum(int(_product(layer.output_shape, layer.name)) for layer in layers)
+    with np.errstate(over="ignore"):  # as torchsummary's, the sum wraps around
+        elements = sum(_product(layer.output_shape, layer.name) for layer in layers)
     return ModelSummary(
         tuple(layers),
         float(abs(_product(shapes, "the inputs") * batch_size * FLOAT_BYTES / MEBIBYTE)),
@@ -196,6 +197,17 @@ def _weights(module: nn.Module) -> dict[str, Any]:
     return {name: value for name, value in found.items() if hasattr(value, "size")}
 
 
+def _is_trained(module: nn.Module, weight: Any) -> bool:
+    """Whether a weight is trained once the module has run.
+
+    What `torch.nn.utils.spectral_norm` makes of ``weight_orig`` before every run is, if that is.
+    """
+    original = module._parameters.get("weight_orig")
+    if original is None or "weight" in module._parameters:
+        return bool(weight.requires_grad)
+    return original.requires_grad
+
+
 def _layer(call: ModuleCall, number: int, batch_size: int) -> LayerSummary:
     module = call.module
     if not call.args or not _has_rank(call.args[0]):
@@ -210,7 +222,7 @@ def _layer(call: ModuleCall, number: int, batch_size: int) -> LayerSummary:
         f"{_class_name(module)}-{number}",
         _output_shape(call, batch_size),
         sum(value.numel() for value in weights.values()),
-        bool(weights["weight"].requires_grad) if "weight" in weights else None,
+        _is_trained(module, weights["weight"]) if "weight" in weights else None,
     )
 
 

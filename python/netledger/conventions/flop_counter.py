@@ -34,8 +34,13 @@ def _twice(layer: LayerView) -> Any:
 
 
 def _matrix_product(layer: LayerView) -> Any:
-    """There is a formula for products of matrices only: a vector on the right is ``mv``."""
-    return 0 if is_vector_product(layer) else _twice(layer)
+    """There is a formula for products of matrices only: a vector on the right is ``mv``.
+
+    There is none for ``addbmm`` either.
+    """
+    if is_vector_product(layer) or layer.origin.function.endswith(".addbmm"):
+        return 0
+    return _twice(layer)
 
 
 def is_fused_on_cpu(layer: LayerView) -> bool:

@@ -43,7 +43,9 @@ __all__ = [
     "attention_scores",
     "einsum_cost",
     "is_batched_product",
+    "is_of_products",
     "is_padded_by_name",
+    "is_read",
     "is_vector_product",
     "projections",
 ]
@@ -53,7 +55,12 @@ __all__ = [
 MATRIX_PRODUCTS = frozenset(
     f"{home}.{name}" for home in ("torch", "Tensor") for name in ("matmul", "mm", "__matmul__")
 )
-_BADDBMM = frozenset(("torch.baddbmm", "Tensor.baddbmm"))
+#: Functions made of matrix products that are operations of their own in a trace.
+_OF_PRODUCTS = frozenset(
+    f"{home}.{name}"
+    for home in ("torch", "Tensor", "torch.linalg")
+    for name in ("baddbmm", "addbmm", "tensordot", "inner", "chain_matmul", "multi_dot")
+)
 _MM = frozenset(("torch.mm", "Tensor.mm"))
 
 
@@ -70,9 +77,24 @@ def is_padded_by_name(layer: LayerView) -> bool:
     )
 
 
+def is_read(layer: LayerView) -> bool:
+    """Whether a layer's outcome is read on the way to an output: a trace is without it if not.
+
+    Where that is not known, it is taken to be read, but for the mean of the weights of an
+    attention, which next to no model reads.
+    """
+    rarely_read = layer.op == "mean" and "multi_head_attention" in layer.origin.inside
+    return bool(getattr(layer.origin, "is_read", not rarely_read))
+
+
 def is_vector_product(layer: LayerView) -> bool:
     """Whether the second factor of a matrix product is a vector."""
     return len(layer.inputs[1]) == 1
+
+
+def is_of_products(layer: LayerView) -> bool:
+    """Whether a matrix product is part of another operation, as ``torch.addbmm``."""
+    return layer.origin.function in _OF_PRODUCTS
 
 
 def _queries_and_keys(layer: LayerView) -> tuple[Any, Any, Any]:
@@ -109,9 +131,9 @@ def _matrix_product(layer: LayerView) -> Any:
     """The peer multiplies the sizes of the first factor and the last of the second.
 
     Where the second has batch dimensions that the first lacks, they are left out; ``baddbmm``,
-    ``mv`` and ``dot`` are not known to it.
+    ``mv``, ``dot`` and their like are not known to it.
     """
-    if layer.origin.function in _BADDBMM:
+    if is_of_products(layer):
         return 0
     if is_vector_product(layer):
         if layer.origin.function in MATRIX_PRODUCTS:
@@ -195,9 +217,14 @@ def _attention(layer: LayerView) -> Any:
     return projections(layer) + products_there * attention_scores(layer)
 
 
+def _as_traced(layer: LayerView, term: Term) -> Term:
+    return term if is_read(layer) else NOTHING
+
+
 def _resampled(layer: LayerView, term: Term) -> Term:
     """Only two kinds of interpolation are known, both of images."""
-    if layer.op != "interpolate":
+    term = _as_traced(layer, term)
+    if term is NOTHING or layer.op != "interpolate":
         return term
     if len(layer.inputs[0]) != 4 or layer.origin.arguments.get("antialias"):
         return NOTHING
@@ -243,7 +270,7 @@ def _convolution_outputs(layer: LayerView) -> Any:
 
 def _product_outputs(layer: LayerView) -> Any:
     """``mm``, ``baddbmm``, ``mv`` and ``dot`` are not on the peer's list."""
-    if layer.origin.function in _MM or layer.origin.function in _BADDBMM:
+    if layer.origin.function in _MM or is_of_products(layer):
         return 0
     if is_vector_product(layer) and layer.origin.function not in MATRIX_PRODUCTS:
         return 0
@@ -278,7 +305,8 @@ ACTIVATIONS = Rules(
             "the outputs of the projections, and of attention if its weights are wanted",
             _attention_outputs,
         ),
-    }
+    },
+    adapted=_as_traced,
 )
 
 CONVENTION = Convention(

@@ -22,7 +22,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from netledger.conventions.base import NOTHING, Convention, Rules, Term
-from netledger.conventions.fvcore import attention_scores
+from netledger.conventions.fvcore import attention_scores, is_padded_by_name, is_read
 from netledger.conventions.sizes import (
     CONVOLUTIONS,
     TRANSPOSED,
@@ -36,6 +36,8 @@ from netledger.conventions.sizes import (
 from netledger.errors import SpaceError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from netledger._origin import Source
     from netledger.metrics import LayerView
 
@@ -52,11 +54,16 @@ _SCALE = 3 * _ROOT + _DIVISION
 _ELEMENTWISE: dict[str, int] = {
     **dict.fromkeys(("add", "sub", "rsub", "mul", "abs", "neg", "sign", "relu"), 1),
     **dict.fromkeys(("gt", "lt", "ge", "le", "eq", "ne", "maximum", "minimum", "floor"), 1),
+    **dict.fromkeys(("ceil", "round", "threshold", "cumsum"), 1),
+    **dict.fromkeys(("logical_and", "logical_or", "logical_xor", "logical_not"), 1),
+    **dict.fromkeys(("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not"), 1),
     **dict.fromkeys(("relu6", "hardtanh", "clamp", "leaky_relu", "prelu", "rrelu"), 2),
+    **dict.fromkeys(("clamp_min", "clamp_max", "add_scaled"), 2),
+    **dict.fromkeys(("hardshrink", "addcmul"), 3),
     **dict.fromkeys(("div", "floor_divide", "reciprocal", "hardsigmoid"), _DIVISION),
-    "hardswish": 5,
+    **dict.fromkeys(("hardswish", "softshrink", "lerp"), 5),
     "softsign": 6,
-    "gelu": 7,
+    **dict.fromkeys(("gelu", "remainder"), 7),
     "sqrt": _ROOT,
     "rsqrt": _ROOT + _DIVISION,
     **dict.fromkeys(("exp", "sigmoid", "pow", "square"), _EXPONENTIAL),
@@ -66,6 +73,8 @@ _ELEMENTWISE: dict[str, int] = {
     "softmin": _SOFTMAX + 1,
     **dict.fromkeys(("sin", "cos"), _SINE),
     "log": _LOGARITHM,
+    "log1p": _LOGARITHM + 1,
+    **dict.fromkeys(("log2", "log10"), _LOGARITHM + _DIVISION),
     "logsigmoid": _EXPONENTIAL + _LOGARITHM,
     "softplus": _EXPONENTIAL + 1 + _LOGARITHM,
     "log_softmax": _SOFTMAX + 1 + _LOGARITHM,
@@ -76,7 +85,24 @@ _ELEMENTWISE: dict[str, int] = {
 }
 
 
+#: Ops that only move, choose or look up elements, or that an exported model is without.
+_FREE = (
+    *("uncalled", "identity", "dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"),
+    *("feature_alpha_dropout", "cast", "copy", "where", "masked_fill", "erf", "embedding"),
+    *("argmax", "argmin", "sort", "topk", "reshape", "flatten", "permute", "transpose", "movedim"),
+    *("squeeze", "unsqueeze", "slice", "select", "split", "unbind", "concat", "stack", "repeat"),
+    *("tile", "pad", "roll", "flip", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle"),
+    *("gather", "index_select", "take_along_dim", "index", "scatter", "repeat_interleave"),
+    *("tril", "triu", "diagonal", "unfold_dimension"),
+)
+
+
 def _with_bias(layer: LayerView) -> Any:
+    if layer.op == "conv3d" and is_padded_by_name(layer):
+        raise SpaceError(
+            "convention 'onnx_tool' has no rule for a conv3d that is padded by name: onnx-tool "
+            "takes its output for another"
+        )
     return products(layer) + bias_outputs(layer)
 
 
@@ -91,16 +117,32 @@ def _transposed(layer: LayerView) -> Any:
 
 
 def _matrix_product(layer: LayerView) -> Any:
-    """``baddbmm`` is exported with both of its factors."""
+    """``baddbmm`` is exported with both of its factors.
+
+    The peer takes the larger of two batches for that of the outcome, which may be larger yet: it
+    then also counts what comes after for another size.
+    """
+    left, right = layer.inputs[:2]
+    batch = layer.outputs[0][:-2]
+    fails = len(left) < 2 or len(right) < 2
+    if fails or (left[:-2] != batch and right[:-2] != batch):
+        raise SpaceError(
+            "convention 'onnx_tool' has no rule for a matrix product with a vector, or of batches "
+            "that both are repeated: onnx-tool fails on it, or takes its output for another"
+        )
     factors = 2 * outputs(layer) if layer.origin.function.endswith("baddbmm") else 0
     return products(layer) + factors
 
 
+def _seen_window(sizes: Sequence[Any]) -> Any:
+    """The peer looks at the first size of a window alone, except in images."""
+    return prod(sizes) if len(sizes) == 2 else sizes[0]
+
+
 def _window(layer: LayerView) -> Any:
-    """The peer looks at two sizes of a window at most."""
     kernel = layer.attributes["kernel_size"]
     sizes = kernel if isinstance(kernel, tuple) else (kernel,) * int(layer.op[-2])
-    return prod(sizes[:2]) * outputs(layer)
+    return _seen_window(sizes) * outputs(layer)
 
 
 def _adaptive(layer: LayerView) -> Any:
@@ -110,7 +152,7 @@ def _adaptive(layer: LayerView) -> Any:
     if layer.op.startswith("adaptive_avg") and _is_global(layer, spatial):
         return inputs(layer) + _DIVISION * outputs(layer)
     windows = [large // small for large, small in zip(read, made, strict=True)]
-    return prod(windows[:2]) * outputs(layer)
+    return _seen_window(windows) * outputs(layer)
 
 
 def _is_global(layer: LayerView, spatial: int) -> bool:
@@ -138,15 +180,25 @@ def _batch_norm(layer: LayerView) -> Any:
 def _folding(source: Source | None) -> Source | None:
     """The convolution that the exporter folds a batch norm into; None if there is none.
 
-    What else reads the tensor in between, a second batch norm for one, keeps it from that.
+    What else reads a tensor in between keeps it from that.
     """
+    folded_before = False
     while source is not None and source.readers == 1:
         if source.op in CONVOLUTIONS:
-            return source
-        if source.op not in _LEFT_OUT:
+            return source._replace(bias=True) if folded_before else source
+        if source.op == "batch_norm":
+            folded_before = True  # if it is itself after a convolution, which then has a bias
+        elif source.op not in _LEFT_OUT:
             return None
         source = getattr(source, "source", None)
     return None
+
+
+def _instance_norm(layer: LayerView) -> Any:
+    """With statistics of its own it is exported as a batch norm."""
+    if layer.attributes.get("track_running_stats"):
+        return _NORMALIZED * outputs(layer)
+    return 7 * inputs(layer)
 
 
 def _layer_norm(layer: LayerView) -> Any:
@@ -167,10 +219,10 @@ def _resampled(layer: LayerView) -> Any:
 def _einsum(layer: LayerView) -> Any:
     """The product of the sizes of all letters of two operands."""
     operands = layer.attributes["equation"].replace(" ", "").split("->")[0].split(",")
-    if len(operands) != 2 or "." in "".join(operands):
+    if len(operands) != 2 or "." in "".join(operands) or "->" not in layer.attributes["equation"]:
         raise SpaceError(
-            "convention 'onnx_tool' has no rule for an einsum of other than two operands, or with "
-            "dots: onnx-tool fails on it"
+            "convention 'onnx_tool' has no rule for an einsum of other than two operands, with "
+            "dots, or without an arrow: onnx-tool fails on it"
         )
     sizes: dict[str, Any] = {}
     for letters, shape in zip(operands, layer.inputs, strict=True):
@@ -185,7 +237,9 @@ def _attention(layer: LayerView) -> Any:
     masked = scores if len(layer.inputs) > 3 else 0
     if layer.attributes["is_causal"]:
         masked = scores + query[-2] * key[-2]  # the mask is computed
-    return products(layer) + _SOFTMAX * scores + masked + prod(query) + prod(key) + _SCALE
+    given = layer.origin.arguments.get("scale", layer.origin.arguments.get(6))
+    scale = _SCALE if given is None else 0
+    return products(layer) + _SOFTMAX * scores + masked + prod(query) + prod(key) + scale
 
 
 def _attention_module(layer: LayerView) -> Any:
@@ -204,7 +258,9 @@ _UNFLATTENED = 2
 
 
 def _expanded(layer: LayerView) -> int:
-    """A size of every dimension is multiplied and compared."""
+    """A size of every dimension is multiplied and compared, unless they are another tensor's."""
+    if layer.origin.function.endswith("expand_as"):
+        return 0
     return 2 * len(layer.outputs[0])
 
 
@@ -257,10 +313,23 @@ def _refused(layer: LayerView) -> Any:
     )
 
 
+def _unknown(layer: LayerView) -> Any:
+    raise SpaceError(
+        f"convention 'onnx_tool' has no rule for {layer.op}: what it is exported as is not known"
+    )
+
+
+_SUMMED = {"mul": NOTHING, "add_scaled": per_output(1)}
+
+
 def _as_exported(layer: LayerView, term: Term) -> Term:
-    """The mean of an attention's weights is left out where nobody reads it."""
-    if layer.op == "mean" and "multi_head_attention" in layer.origin.inside:
+    """What nobody reads is left out; so is what a constant is made of."""
+    if not is_read(layer):
         return NOTHING
+    if layer.op in _SUMMED and layer.origin.function.endswith(".addmm"):
+        return _SUMMED[layer.op]  # factors are attributes of that operation
+    if layer.op == "chunk" and "multi_head_attention" in layer.origin.inside:
+        return NOTHING  # of the weights
     return term
 
 
@@ -294,7 +363,7 @@ MACS = Rules(
             _batch_norm,
         ),
         "layer_norm": ("7 per input element and 29 per root", _layer_norm),
-        "instance_norm": per_input(7),
+        "instance_norm": ("7 per input element, 31 with running statistics", _instance_norm),
         "group_norm": per_input(9),
         tuple(f"{kind}{spatial}d" for kind in ("max_pool", "avg_pool") for spatial in (1, 2, 3)): (
             "the window per output element",
@@ -304,13 +373,24 @@ MACS = Rules(
             f"adaptive_{kind}_pool{spatial}d" for kind in ("max", "avg") for spatial in (1, 2, 3)
         ): ("the window per output element; 1 per input and 4 per output if global", _adaptive),
         "interpolate": ("0 (nearest), 4 (linear) or 8 (cubic) per output element", _resampled),
-        ("mean", "sum", "amax", "amin", "max", "min"): per_input(1),
+        ("mean", "sum", "amax", "amin", "max", "min", "prod"): per_input(1),
+        ("max_with_indices", "min_with_indices"): per_input(1),
+        "norm_inf": per_input(2),
+        "norm": per_input(1 + _ROOT),
+        "norm_p": (
+            "34 per input element and 32 per output element",
+            lambda layer: (2 + _EXPONENTIAL) * inputs(layer) + _EXPONENTIAL * outputs(layer),
+        ),
+        "any": ("1 per element", lambda layer: inputs(layer) + outputs(layer)),
+        "all": ("2 per element", lambda layer: 2 * (inputs(layer) + outputs(layer))),
         "unflatten": ("2 for the position", lambda _: _UNFLATTENED),
         "expand": ("2 per dimension", _expanded),
         "chunk": ("5, and 1 per chunk", _chunks),
         ("rnn", "local_response_norm", "selu", "celu", "rms_norm"): ("not exported", _refused),
         **{op: per_output(weight) for op, weight in _ELEMENTWISE.items()},
+        _FREE: NOTHING,
     },
+    otherwise=("not known", _unknown),
     adapted=_as_exported,
 )
 

@@ -3,7 +3,8 @@
 Multiply-accumulates of convolutions, linear layers and products of matrices, one per output for a
 bias, on the CPU and with gradients on; everything else counts nothing. Nothing is divided by the
 batch. What a product becomes in torch decides what is seen of it: fused attention of four
-dimensions, LSTMs, and products with a vector are not.
+dimensions, LSTMs, and products of a matrix with a vector are not. Attention is not fused where its
+mask needs gradients, which only `netledger.compat.ptflops` knows.
 
 torch adds the bias of a linear layer by itself, unseen, where the input has three or more
 dimensions and is not contiguous in memory. The rules know of one such case, the projections of an
@@ -32,30 +33,32 @@ from netledger.conventions.sizes import (
 if TYPE_CHECKING:
     from netledger.metrics import LayerView
 
-__all__ = ["CONVENTIONS"]
+__all__ = ["CONVENTIONS", "taken_apart"]
 
 
 def _with_bias(layer: LayerView) -> Any:
     return layer.macs + bias_outputs(layer)
 
 
-def _linear(layer: LayerView) -> Any:
-    """Products and biases; of a vector a product that is not seen."""
-    return 0 if len(layer.inputs[0]) == 1 else _with_bias(layer)
-
-
 def _matmul(layer: LayerView) -> Any:
-    """Products of two matrices; with a vector there is another operation, that is not seen."""
-    return 0 if min(len(shape) for shape in layer.inputs[:2]) == 1 else layer.macs
+    """Products of two matrices, and of a vector with a matrix, which becomes a row.
+
+    That of a matrix, or a row of them, with a vector is another operation, that is not seen.
+    """
+    first, second = (len(shape) for shape in layer.inputs[:2])
+    return 0 if second == 1 or (first == 1 and second > 2) else layer.macs
 
 
 def _attention(layer: LayerView) -> Any:
     """Fused attention is not seen; torch takes it apart where heads have no dimension of their own.
 
-    It does so too where keys and values have different widths.
+    It does so too where keys and values have different widths, where batches or heads are
+    broadcast, and where a mask has three dimensions.
     """
-    query, _, value = layer.inputs[:3]
-    if len(query) == 4 and query[-1] == value[-1]:
+    query, key, value = layer.inputs[:3]
+    if len(query) != 4 or any(len(mask) == 3 for mask in layer.inputs[3:]):
+        return layer.macs
+    if query[-1] == value[-1] and query[:2] == key[:2] == value[:2]:
         return 0
     return layer.macs
 
@@ -92,24 +95,34 @@ def _cell(layer: LayerView) -> Any:
     return layer.macs + (2 * rows * gates(layer) if layer.attributes["bias"] else 0)
 
 
-def _recurrent(layer: LayerView) -> Any:
-    """A linear layer of all steps, and one for each step, in each layer and direction.
+def taken_apart(layer: LayerView, *, loses_biases: bool) -> Any:
+    """A recurrent layer as products: one of all steps, one for each step, and their biases.
 
-    The first layer's is one of a transposed input where the batch comes first.
+    Args:
+        layer: the layer, all its cells and directions.
+        loses_biases: whether torch adds the biases of the first cells' inputs by itself, unseen.
     """
-    attributes, shape = layer.attributes, layer.inputs[0]
+    attributes = layer.attributes
     if not attributes["bias"]:
         return layer.macs
     directions = 2 if attributes["bidirectional"] else 1
-    outputs_of_one = prod(shape[:-1]) * gates(layer)
-    linears = 2 * attributes["num_layers"]
-    if len(shape) == 3 and attributes["batch_first"] and shape[0] > 1 and shape[1] > 1:
-        linears -= 1
+    outputs_of_one = prod(layer.inputs[0][:-1]) * gates(layer)
+    linears = 2 * attributes["num_layers"] - (1 if loses_biases else 0)
     return layer.macs + directions * linears * outputs_of_one
 
 
+def _recurrent(layer: LayerView) -> Any:
+    """Input that is transposed, as it is where the batch comes first, is not contiguous."""
+    attributes, shape = layer.attributes, layer.inputs[0]
+    transposed = attributes["bias"] and attributes["batch_first"] and len(shape) == 3
+    return taken_apart(layer, loses_biases=transposed and shape[0] > 1 and shape[1] > 1)
+
+
 def _lstm(layer: LayerView) -> Any:
-    """Computed in one piece that is not seen, unless it has projections."""
+    """Computed in one piece that is not seen, unless it has projections.
+
+    So it is of 32-bit floats; of 64-bit floats torch takes it apart, which a layer does not tell.
+    """
     return _recurrent(layer) if layer.attributes["proj_size"] else 0
 
 
@@ -142,8 +155,8 @@ _CORRECTION = Term(
 _RULE = Rules(
     {
         (*CONVOLUTIONS, *TRANSPOSED): Term(_PRODUCTS_AND_BIAS, _with_bias),
-        "linear": Term(_PRODUCTS_AND_BIAS, _linear),
-        "matmul": Term("multiply-accumulates, unless with a vector", _matmul),
+        "linear": Term(_PRODUCTS_AND_BIAS, _with_bias),
+        "matmul": Term("multiply-accumulates, unless of a matrix with a vector", _matmul),
         "einsum": _PRODUCTS,
         "scaled_dot_product_attention": Term(
             "nothing, or multiply-accumulates where torch takes the attention apart", _attention

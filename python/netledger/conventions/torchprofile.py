@@ -16,7 +16,12 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from netledger.conventions.base import NOTHING, Convention, Rules, Term
-from netledger.conventions.fvcore import is_padded_by_name, is_vector_product
+from netledger.conventions.fvcore import (
+    is_of_products,
+    is_padded_by_name,
+    is_read,
+    is_vector_product,
+)
 from netledger.conventions.sizes import (
     CONVOLUTIONS,
     TRANSPOSED,
@@ -41,6 +46,9 @@ _NOT_KNOWN = frozenset(("torch.mm", "Tensor.mm"))
 #: Products of sizes in the forward of ``nn.MultiheadAttention``: those that reshape queries, keys,
 #: values and the outcome.
 _PRODUCTS_OF_SIZES = 4
+
+#: Functions that are made of a product by element, but are operations of their own in a trace.
+_OF_ELEMENTS = ("torch.outer", "Tensor.outer", "torch.ger", "Tensor.ger", "torch.kron")
 
 #: Classes whose own forward multiplies sizes, by module and name, with the layers that are made
 #: from them: one product each.
@@ -69,9 +77,14 @@ def _transposed(layer: LayerView) -> Any:
 
 
 def _matrix_product(layer: LayerView) -> Any:
-    """``torch.mm``, ``mv`` and ``dot`` are not known to the peer."""
-    if layer.origin.function in _NOT_KNOWN:
+    """``torch.mm``, ``mv``, ``dot`` and what is made of products are not known to the peer."""
+    function = layer.origin.function
+    if function in _NOT_KNOWN:
         return 0
+    if is_of_products(layer) and not function.endswith("baddbmm"):
+        return 0
+    if function.endswith("addmv"):
+        return products(layer)
     if is_vector_product(layer) and not layer.origin.function.endswith("matmul__"):
         return products(layer) if layer.origin.function.endswith("matmul") else 0
     return products(layer)
@@ -137,9 +150,23 @@ def products_of_sizes(layer: LayerView) -> int:
     """How many ``aten::mul`` of two sizes a layer stands for, as far as that is known."""
     if layer.op == "multi_head_attention":
         return _PRODUCTS_OF_SIZES + (1 if layer.attributes["add_zero_attn"] else 0)
-    made_by = layer.origin.ancestry[:1]
+    origin = layer.origin
+    made_by = origin.ancestry[:1]
     multiplying = _MULTIPLYING_SIZES.get(made_by[0]) if made_by else None
+    if layer.op == "unflatten" and origin.inside[-1:] == ("multi_head_attention",):
+        return _products_of_packed(layer)
     return 1 if layer.op == multiplying else 0
+
+
+def _products_of_packed(layer: LayerView) -> int:
+    """Keys and values that are one tensor are projected at once, and then taken apart.
+
+    The sizes of the parts are computed for the weights, and for the biases.
+    """
+    source = layer.origin.source
+    if layer.attributes["sizes"][0] != 2 or source is None:
+        return 0
+    return 2 if source.bias else 1
 
 
 def _multi_head_attention(layer: LayerView) -> Any:
@@ -153,13 +180,19 @@ _LINEAR_AND_SIZES = Term(
     "multiply-accumulates, and 1 per product of sizes",
     lambda layer: products(layer) + products_of_sizes(layer),
 )
-_SIZES_BESIDE = {"reshape": _SIZES_ONLY, "linear": _LINEAR_AND_SIZES}
+_SIZES_BESIDE = {
+    "reshape": _SIZES_ONLY,
+    "unflatten": _SIZES_ONLY,
+    "linear": _LINEAR_AND_SIZES,
+}
 _BILINEAR = per_output(4)
 
 
 def _as_traced(layer: LayerView, term: Term) -> Term:
     """What the traced operation is, where the op does not tell."""
     op, origin = layer.op, layer.origin
+    if not is_read(layer):
+        return NOTHING
     if op == "interpolate":
         images = len(layer.inputs[0]) == 4 and not origin.arguments.get("antialias")
         return _BILINEAR if images and layer.attributes["mode"] == "bilinear" else NOTHING
@@ -167,11 +200,9 @@ def _as_traced(layer: LayerView, term: Term) -> Term:
         return _SIZES_ONLY
     if op in _SIZES_BESIDE and products_of_sizes(layer):
         return _SIZES_BESIDE[op]
-    if op == "mean" and "multi_head_attention" in origin.inside:
-        return NOTHING  # the mean of the weights, which nobody reads
     if op == "leaky_relu" and (origin.arguments.get(2) or origin.arguments.get("inplace")):
         return NOTHING  # the peer knows the operation only where it is not in place
-    if op == "mul" and origin.function.endswith(("addmm", "baddbmm")):
+    if op == "mul" and origin.function.endswith(("addmm", "baddbmm", *_OF_ELEMENTS)):
         return NOTHING  # a factor of the sum, part of one operation
     return term
 
