@@ -41,7 +41,7 @@ class Origin:
         calls: how often the module was called.
         occurrences: in how many places of the tree of modules it stands; 0 for one that is held
             outside of it, as in a list.
-        batch: the first size of the network's first input.
+        batch: the first size of the network's first input by position; None without one.
         inside: ops of the composites that the layer is part of, the outermost first.
         fusible: whether torch would run one of those as a single operation if it needed no
             gradients.
@@ -49,6 +49,7 @@ class Origin:
         training: whether a tool that looks at the mode of the module found it in training mode; a
             ledger is that of a model in evaluation mode.
         root: whether that module is the model itself.
+        leaf: whether that module has no modules in it.
     """
 
     kind: str = "module"
@@ -63,6 +64,7 @@ class Origin:
     inside: tuple[str, ...] = ()
     training: bool = False
     root: bool = False
+    leaf: bool = True
     fusible: bool = False
     source: Source | None = None
 
@@ -118,6 +120,7 @@ class ScopeOrigin(NamedTuple):
         exact: whether it is that very class.
         training: whether the module was in training mode when it was given.
         occurrences: in how many places of the tree of modules it stands.
+        leaf: whether there are no modules in it.
     """
 
     ancestry: tuple[str, ...] = ()
@@ -125,6 +128,7 @@ class ScopeOrigin(NamedTuple):
     exact: bool = False
     training: bool = False
     occurrences: int = 1
+    leaf: bool = True
 
 
 @cache
@@ -185,7 +189,7 @@ class Origins(NamedTuple):
         scopes: of every module call, by its number.
         functions: the public function that made a row, by the row's number.
         composites: in the order of their calls.
-        batch: the first size of the first input, None without an input.
+        batch: the first size of the first input by position, None without one.
         is_whole: whether composites are known; those of a space are not kept with a saved one.
     """
 

@@ -163,7 +163,7 @@ def _origin(
     fusible: bool,
     source: Source | None,
 ) -> Origin:
-    ancestry, layer_class, exact, training, occurrences = origins.scopes[node.scope]
+    ancestry, layer_class, exact, training, occurrences, leaf = origins.scopes[node.scope]
     called = origins.functions.get(node.index)
     function = called.name if called else ""
     kind = "function" if called else "operator"
@@ -185,6 +185,7 @@ def _origin(
         inside,
         training,
         bool(ancestry) and not scope.path,
+        leaf,
         fusible,
         source,
     )
@@ -197,7 +198,7 @@ def _composite_origin(
     calls: list[int],
     inside: tuple[str, ...],
 ) -> Origin:
-    ancestry, _, exact, training, occurrences = origins.scopes[composite.scope]
+    ancestry, _, exact, training, occurrences, leaf = origins.scopes[composite.scope]
     scope = scope_at(composite.scope)
     return Origin(
         "composite",
@@ -212,6 +213,7 @@ def _composite_origin(
         inside,
         training,
         not scope.path,
+        leaf,
         composite.fusible and not training,
     )
 

@@ -74,6 +74,29 @@ OLD: dict[str, Figures] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("layer", "shape", "macs"),
+    [
+        # 4 outputs, the 2 channels as a batch, 5 positions of a row; a product and a bias for each
+        (nn.Conv2d(2, 4, 1, groups=2), (2, 5, 5), 4 * 2 * 5 * 2),
+        (nn.Conv3d(6, 6, (3, 1, 1), padding="same"), (6, 5, 6, 5), 6 * 6 * 6 * 5 * (3 * 6 + 1)),
+        (nn.Conv1d(2, 3, 2, bias=False), (2, 5), 3 * 2 * 2 * 2),
+    ],
+)
+def test_old_release_without_a_batch(layer: nn.Module, shape: Any, macs: int) -> None:
+    given = torch.rand(shape)
+    model = nn.Sequential(layer)
+    found, _ = get_model_complexity_info(
+        model,
+        shape,
+        False,
+        False,
+        input_constructor=lambda _: {"input": given},
+        version="0.6.9",
+    )
+    assert found == macs
+
+
 def test_there_are_figures_of_the_old_release() -> None:
     assert set(OPERATIONS) < set(OLD)
     assert not any("error" in found for found in OLD.values())

@@ -189,3 +189,35 @@ def test_outputs_that_are_not_tensors() -> None:
     recording = record(nn.LSTM(4, 3, batch_first=True), (torch.empty(2, 5, 4, device="meta"),))
     output, (hidden, cell) = recording.calls[0].output
     assert (output.shape, hidden.shape, cell.elements) == ((2, 5, 3), (1, 2, 3), 6)
+
+
+def test_a_layer_that_holds_modules_is_no_leaf() -> None:
+    class NormAct(nn.BatchNorm2d):
+        def __init__(self, channels: int) -> None:
+            super().__init__(channels)
+            self.act = nn.ReLU()
+
+        def forward(self, x):
+            return self.act(super().forward(x))
+
+    norm, act = views(NormAct(4), 1, 4, 5, 5)
+    assert (norm.op, norm.origin.kind, norm.origin.exact, norm.origin.leaf) == (
+        "batch_norm",
+        "module",
+        False,
+        False,
+    )
+    assert act.origin.leaf
+    ledger = nl.count(NormAct(4), (1, 4, 5, 5))
+    assert ledger.total("flops", "torchinfo") == 0
+    # The activation alone.
+    assert ledger.total("flops", "torchstat") == 100
+
+
+def test_the_batch_is_that_of_the_first_input_by_position() -> None:
+    model = nn.Linear(4, 3)
+    assert nl.count(model, (2, 4))._places[0].view.origin.batch == 2
+    assert nl.count(model, input=(2, 4))._places[0].view.origin.batch is None
+    # ptflops takes what it is given by name for one image.
+    assert nl.count(model, (2, 4)).total("flops", "ptflops") == 15
+    assert nl.count(model, input=(2, 4)).total("flops", "ptflops") == 30

@@ -49,6 +49,13 @@ _VIEWS = frozenset(
         *("slice", "select", "chunk", "split", "unbind", "expand"),
     }
 )
+#: Layers whose outcome is certainly no view, in batches.
+_FRESH = frozenset(
+    {
+        *("conv2d", "linear", "batch_norm", "add", "sub", "mul", "div", "concat"),
+        *("relu", "relu6", "hardtanh", "leaky_relu", "silu", "sigmoid", "hardswish"),
+    }
+)
 #: Layers that hand on the very tensor that they are given, in evaluation mode.
 _HANDING_ON = frozenset(("identity", "dropout", "dropout1d", "dropout2d", "dropout3d"))
 
@@ -237,6 +244,7 @@ class _Backward:
         engine: Any = recorder.engine
         self.nodes: list[Node] = [engine.node(index) for index in range(len(engine))]
         self.kind: Callable[[int], str] = engine.kind
+        self.shape: Callable[[int], tuple[int, ...]] = engine.shape
         self.views = views
         self.names = names
         self.on_cpu = on_cpu
@@ -244,9 +252,7 @@ class _Backward:
         self.needs = dict(recorder.weight_needs())
         self.received: set[int] = set()
         self.renamed = recorder.renamed
-        self.views_made = {
-            tensor for node in self.nodes if node.op in _VIEWS for tensor in node.outputs
-        }
+        self.made_by = {tensor: node for node in self.nodes for tensor in node.outputs}
         called = [passage.module for passage in recorder.passages if passage.leaves]
         if self.renamed and len(called) > len(set(called)):
             raise _Uncertain  # the order in which equal names come and go is not known
@@ -284,7 +290,12 @@ class _Backward:
             raise _Uncertain  # autograd then also writes to what it is a view of
 
     def _is_view(self, tensor: int) -> bool:
-        return tensor in self.renamed or tensor in self.views_made
+        """Whether a tensor is, or may be, a view of another one."""
+        node = self.made_by.get(tensor)
+        if node is None or tensor in self.renamed or node.op not in _FRESH:
+            return True
+        rank = len(self.shape(tensor))
+        return (node.op == "linear" and rank != 2) or (node.op == "conv2d" and rank != 4)
 
     # -- the walk ---------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
 from math import prod
 from typing import Any, TextIO
 
@@ -430,9 +431,16 @@ class _Memory:
     """How what a layer reads lies in memory, and what of it needs gradients."""
 
     def __init__(self, recording: Recording) -> None:
+        self._recording = recording
         self._engine: Any = recording.ledger._engine
-        self._known = strides(recording)
-        self._needing = needing_gradients(recording)
+
+    @cached_property
+    def _known(self) -> dict[int, torch.Tensor]:
+        return strides(self._recording)
+
+    @cached_property
+    def _needing(self) -> set[int]:
+        return needing_gradients(self._recording)
 
     def input(self, row: int, place: int = 0) -> torch.Tensor:
         """A meta tensor in place of an input."""
@@ -473,7 +481,8 @@ def _operations(place: Place, cost: int, memory: _Memory) -> list[tuple[str, int
     elif op == "matmul" and min(map(len, view.inputs)) <= 2:
         found = [_folded_product(view, cost, memory, row)]
     elif op == "scaled_dot_product_attention":
-        macs = view.macs if memory.needs_gradients(row, 3) else cost
+        has_mask = len(view.inputs) > 3
+        macs = view.macs if has_mask and memory.needs_gradients(row, 3) else cost
         found = [("mm" if len(view.inputs[0]) == 2 else "bmm", macs)]
     else:
         found = [("bmm", cost)]
@@ -482,9 +491,12 @@ def _operations(place: Place, cost: int, memory: _Memory) -> list[tuple[str, int
 
 def _linear_operation(view: LayerView, cost: int, memory: _Memory, row: int) -> tuple[str, int]:
     """A tensor of three or more dimensions out of order is multiplied, its bias added unseen."""
-    given, has_bias = memory.input(row), view.attributes["bias"]
-    if given.dim() < 3 or (has_bias and given.is_contiguous()):
+    has_bias = view.attributes["bias"]
+    if len(view.inputs[0]) < 3:
         return ("addmm" if has_bias else "mm", cost)
+    given = memory.input(row)
+    if has_bias and given.is_contiguous():
+        return "addmm", cost
     name = "mm" if memory.weight_needs_gradients(row) or folds(given) else "bmm"
     return name, cost - (prod(view.outputs[0]) if has_bias else 0)
 

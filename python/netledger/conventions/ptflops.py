@@ -75,6 +75,13 @@ def _convolution(layer: LayerView) -> Any:
     return layer.macs + bias_outputs(layer)
 
 
+def _convolution_with_lost_size(layer: LayerView) -> Any:
+    """Up to 0.7.4: without a batch the bias loses a size as the products do."""
+    if _is_unbatched(layer):
+        return (layer.macs + bias_outputs(layer)) // layer.outputs[0][1] * layer.inputs[0][0]
+    return layer.macs + bias_outputs(layer)
+
+
 def _transposed(layer: LayerView) -> Any:
     """Products, one kernel for each input position, and biases; unbatched as convolutions."""
     if _is_unbatched(layer):
@@ -184,6 +191,7 @@ _TERMS: dict[str, dict[str | tuple[str, ...], Term]] = {
     },
     "0.6.9": {
         **_SAME_IN_ALL,
+        CONVOLUTIONS: Term(_PRODUCTS_AND_BIAS, _convolution_with_lost_size),
         TRANSPOSED: Term(
             "multiply-accumulates as if there were a kernel for each output position, and one per "
             "output for the bias",

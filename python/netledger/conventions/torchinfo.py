@@ -65,9 +65,14 @@ _POSITIONS = Term("every weight and bias, once per output position", _weights)
 _SAMPLES = Term("every weight and bias, once per sample", _weights)
 
 
+_NO_LEAF = Term("nothing, as the module holds other modules", NOTHING.cost)
+
+
 def _adapted(layer: LayerView, term: Term) -> Term:
     if layer.origin.kind != "module":
         return NOTHING
+    if not layer.origin.leaf:
+        return _NO_LEAF
     if term is _SAMPLES and "Conv" in _class_name(layer):
         return _POSITIONS
     return term

@@ -43,6 +43,7 @@ __all__ = [
 
 FLOAT_BYTES = 4
 
+_NO_LEAF = Term("nothing, as the module holds other modules", NOTHING.cost)
 _REPLACED = Term("nothing, as a later call of the module takes its place", NOTHING.cost)
 #: Modules that return several tensors.
 _SEVERAL = ("rnn", "lstm", "gru", "lstm_cell")
@@ -81,6 +82,8 @@ def _rules(terms: Mapping[str, Term]) -> Rules:
         origin = layer.origin
         if origin.kind != "module":
             return NOTHING
+        if not origin.leaf:
+            return _NO_LEAF
         if origin.call != origin.calls - 1:
             return _REPLACED
         if layer.op == "batch_norm" and len(layer.inputs[0]) != 4:  # BatchNorm1d, BatchNorm3d

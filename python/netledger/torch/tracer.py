@@ -483,7 +483,9 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             name, is_exact = layer_class(kind)
             occurrences = places.get(id(module), 1) if id(module) in inside else 0
             is_trained = id(module) in training
-            scopes.append(ScopeOrigin(ancestry_of(kind), name, is_exact, is_trained, occurrences))
+            is_leaf = next(module.children(), None) is None
+            ancestry = ancestry_of(kind)
+            scopes.append(ScopeOrigin(ancestry, name, is_exact, is_trained, occurrences, is_leaf))
         return Origins(scopes, self.functions, self.composites, batch)
 
     def where(self, scope_index: int | None = None) -> str:
@@ -759,7 +761,7 @@ def trace(
     tracer.finish()
     if tracer.notes_origins:
         training = frozenset(map(id, state.training)) if tracer.notes_mode else frozenset()
-        tracer.origins = tracer.find_origins(_first_size([*positional, *named.values()]), training)
+        tracer.origins = tracer.find_origins(_first_size(positional), training)
     return tracer
 
 
