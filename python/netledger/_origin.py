@@ -46,6 +46,8 @@ class Origin:
         fusible: whether torch would run one of those as a single operation if it needed no
             gradients.
         source: the layer that made the first input; None if that is an input or a weight.
+        is_read: whether an output of the network depends on the layer; of a network without marked
+            outputs all are.
         training: whether a tool that looks at the mode of the module found it in training mode; a
             ledger is that of a model in evaluation mode.
         root: whether that module is the model itself.
@@ -67,6 +69,7 @@ class Origin:
     leaf: bool = True
     fusible: bool = False
     source: Source | None = None
+    is_read: bool = True
 
     @property
     def class_name(self) -> str:
@@ -89,12 +92,14 @@ class Source(NamedTuple):
     Attributes:
         op: its kind.
         bias: whether it has a bias.
-        readers: how many layers read the tensor.
+        readers: how many layers read the tensor; being an output of the network is one more.
+        source: the layer that made its own first input, in the same way.
     """
 
     op: str
     bias: bool
     readers: int
+    source: Source | None = None
 
 
 @cache

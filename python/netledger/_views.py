@@ -43,7 +43,7 @@ def _places(ledger: Ledger) -> Iterator[Place]:
     rows, nodes, scope = ledger.rows, ledger._nodes, ledger._scope
     batch = first_batch(engine) if origins is None else None
     seen: set[int | None] = set()
-    for index, composite, found in _walk(nodes, scope, origins):
+    for index, composite, found in _walk(nodes, scope, origins, engine.outputs):
         if composite is not None:
             path = scope(composite.scope).path
             yield Place(index, path, composite_view(composite, path, found))
@@ -64,18 +64,22 @@ def origins_of_space(engine: Any, origins: Origins | None) -> list[tuple[int, An
     nodes = [engine.node(index) for index in range(len(engine))]
     return [
         (index, composite, replace(origin, batch=batch))
-        for index, composite, origin in _walk(nodes, engine.scope_at, origins)
+        for index, composite, origin in _walk(nodes, engine.scope_at, origins, ())
     ]
 
 
 def _walk(
-    nodes: Sequence[Node], scope_at: Callable[[int], Scope], origins: Origins | None
+    nodes: Sequence[Node],
+    scope_at: Callable[[int], Scope],
+    origins: Origins | None,
+    outputs: Sequence[int],
 ) -> Iterator[tuple[int, Composite | None, Origin]]:
     """Every layer of a graph, composites before their parts."""
-    sources = _sources(nodes)
+    sources = _sources(nodes, outputs)
+    read = _read(nodes, outputs)
     if origins is None:
         for index, node in enumerate(nodes):
-            yield index, None, _built(node, sources)
+            yield index, None, _built(node, sources, read[index])
         return
     calls = _numbers_of_calls(scope_at, origins)
     composites = iter(origins.composites)
@@ -94,34 +98,58 @@ def _walk(
             fusible = any(map(is_fusible, around))
         while upcoming is not None and upcoming.first_row <= index:
             if upcoming.end_row > upcoming.first_row:
-                origin = _composite_origin(upcoming, scope_at, origins, calls, inside)
+                is_read = any(read[upcoming.first_row : upcoming.end_row])
+                origin = _composite_origin(upcoming, scope_at, origins, calls, inside, is_read)
                 yield index, upcoming, origin
                 around.append(upcoming)
                 inside = tuple(composite.op for composite in around)
                 fusible = any(map(is_fusible, around))
             upcoming = next(composites, None)
         if node.scope >= len(calls):  # added to the graph after the trace
-            yield index, None, _built(node, sources)
+            yield index, None, _built(node, sources, read[index])
             continue
         scope = scope_at(node.scope)
         source = sources.get(node.inputs[0]) if node.inputs else None
-        yield index, None, _origin(node, scope, origins, calls, inside, fusible, source)
+        yield (
+            index,
+            None,
+            _origin(node, scope, origins, calls, inside, fusible, source, read[index]),
+        )
 
 
-def _built(node: Node, sources: dict[int, Source]) -> Origin:
+def _built(node: Node, sources: dict[int, Source], is_read: bool) -> Origin:
     """The origin of a layer that was built, with the layer that it reads."""
     source = sources.get(node.inputs[0]) if node.inputs else None
-    return built(node.op) if source is None else replace(built(node.op), source=source)
+    if source is None and is_read:
+        return built(node.op)
+    return replace(built(node.op), source=source, is_read=is_read)
 
 
-def _sources(nodes: Sequence[Node]) -> dict[int, Source]:
+def _sources(nodes: Sequence[Node], outputs: Sequence[int]) -> dict[int, Source]:
     """The layer that made each tensor."""
     readers = Counter(tensor for node in nodes for tensor in node.inputs)
-    return {
-        tensor: Source(node.op, bool(node.attributes.get("bias")), readers[tensor])
-        for node in nodes
-        for tensor in node.outputs
-    }
+    readers.update(outputs)
+    sources: dict[int, Source] = {}
+    for node in nodes:
+        before = sources.get(node.inputs[0]) if node.inputs else None
+        bias = bool(node.attributes.get("bias"))
+        for tensor in node.outputs:
+            sources[tensor] = Source(node.op, bias, readers[tensor], before)
+    return sources
+
+
+def _read(nodes: Sequence[Node], outputs: Sequence[int]) -> list[bool]:
+    """Of each layer, whether an output of the network depends on it."""
+    if not outputs:
+        return [True] * len(nodes)
+    needed: set[int | None] = set(outputs)
+    read = [False] * len(nodes)
+    for index in range(len(nodes) - 1, -1, -1):
+        node = nodes[index]
+        if node.inplace or not needed.isdisjoint(node.outputs):
+            read[index] = True
+            needed.update(node.inputs, node.weights)
+    return read
 
 
 def _held(engine: Any, weights: Iterable[int | None]) -> int:
@@ -162,6 +190,7 @@ def _origin(
     inside: tuple[str, ...],
     fusible: bool,
     source: Source | None,
+    is_read: bool,
 ) -> Origin:
     ancestry, layer_class, exact, training, occurrences, leaf = origins.scopes[node.scope]
     called = origins.functions.get(node.index)
@@ -188,6 +217,7 @@ def _origin(
         leaf,
         fusible,
         source,
+        is_read,
     )
 
 
@@ -197,6 +227,7 @@ def _composite_origin(
     origins: Origins,
     calls: list[int],
     inside: tuple[str, ...],
+    is_read: bool,
 ) -> Origin:
     ancestry, _, exact, training, occurrences, leaf = origins.scopes[composite.scope]
     scope = scope_at(composite.scope)
@@ -215,6 +246,7 @@ def _composite_origin(
         not scope.path,
         leaf,
         composite.fusible and not training,
+        is_read=is_read,
     )
 
 

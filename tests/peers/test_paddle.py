@@ -240,6 +240,13 @@ def test_paddle_counts_as_thop_0_0_31(model: str, peer: str, figures: Figures) -
     assert operations == (figures["macs"] if not model.startswith("lstm") else 5120 * len(given))
 
 
+def test_inputs_by_name_are_refused() -> None:
+    make, make_inputs = HOOKED_MODELS["inputs_by_name"]
+    (given,) = make_inputs()
+    with pytest.raises(nl.NetledgerError, match="must be a tensor that is given by position"):
+        paddle.flops(make(), given.shape)
+
+
 #: Models with a layer below another, or in no place at all: a layer does not tell that of itself.
 ONLY_BY_THE_CALL = {"linear_with_child": 2 * 16, "not_its_own": 2 * 4 * 2}
 #: Parameters of modules of other classes than torch's, of which the convention knows no children.
@@ -248,7 +255,9 @@ CLASSES_OF_THEIR_OWN = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sorted({*HOOKED_MODELS, *OPERATIONS} - {"gru", "embedding"}))
+@pytest.mark.parametrize(
+    "name", sorted({*HOOKED_MODELS, *OPERATIONS} - {"gru", "embedding", "inputs_by_name"})
+)
 def test_call_and_convention_agree(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     if name in HOOKED_MODELS:
         make, make_inputs = HOOKED_MODELS[name]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
+import io
 import itertools
 import math
-import io
 import pickle
 import random
 from collections.abc import Iterator

@@ -78,13 +78,8 @@ def is_padded_by_name(layer: LayerView) -> bool:
 
 
 def is_read(layer: LayerView) -> bool:
-    """Whether a layer's outcome is read on the way to an output: a trace is without it if not.
-
-    Where that is not known, it is taken to be read, but for the mean of the weights of an
-    attention, which next to no model reads.
-    """
-    rarely_read = layer.op == "mean" and "multi_head_attention" in layer.origin.inside
-    return bool(getattr(layer.origin, "is_read", not rarely_read))
+    """Whether a layer's outcome is read on the way to an output: a trace is without it if not."""
+    return layer.origin.is_read
 
 
 def is_vector_product(layer: LayerView) -> bool:

@@ -25,7 +25,12 @@ _CONVOLUTIONS = [
     f"{kind}{spatial}d" for kind in ("conv", "conv_transpose") for spatial in (1, 2, 3)
 ]
 
-#: Functions that some tool patches, with the names that conventions know them by.
+_PRODUCTS = [
+    *("matmul", "mm", "bmm", "addmm", "baddbmm", "addbmm", "addmv"),
+    *("inner", "outer", "ger"),
+]
+
+#: Functions that some tool patches or knows in its graph, by the names that conventions use.
 _NAMES: dict[str, tuple[Any, list[str]]] = {
     "F": (
         F,
@@ -54,14 +59,9 @@ _NAMES: dict[str, tuple[Any, list[str]]] = {
             "multi_head_attention_forward",
         ],
     ),
-    "torch": (
-        torch,
-        ["matmul", "mm", "bmm", "addmm", "baddbmm", "addbmm", "addmv", "mul", "add", "einsum"],
-    ),
-    "Tensor": (
-        torch.Tensor,
-        ["matmul", "mm", "bmm", "addmm", "baddbmm", "addbmm", "addmv", "mul", "add", "__matmul__"],
-    ),
+    "torch": (torch, [*_PRODUCTS, "mul", "add", "einsum", "tensordot", "kron", "chain_matmul"]),
+    "Tensor": (torch.Tensor, [*_PRODUCTS, "mul", "add", "__matmul__", "expand_as"]),
+    "torch.linalg": (torch.linalg, ["multi_dot"]),
 }
 
 #: Functions that call others of these; their own name stands for both.
