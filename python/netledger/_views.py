@@ -8,13 +8,15 @@ from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from netledger._collection import paused
 from netledger._origin import Composite, Origin, Origins, Source, built
 from netledger._results import Node, Scope
 from netledger._torch_names import FUNCTION_OF_OP, OPS_OF_MODULE
+from netledger.ledger import name_of
 from netledger.metrics import LayerView
 
 if TYPE_CHECKING:
-    from netledger.ledger import Ledger, Row
+    from netledger.ledger import Ledger
 
 __all__ = ["Place", "composite_view", "first_batch", "origins_of_space", "places_of"]
 
@@ -35,12 +37,14 @@ class Place(NamedTuple):
 
 def places_of(ledger: Ledger) -> list[Place]:
     """Every layer of a model, composites before their parts."""
-    return list(_places(ledger))
+    with paused():
+        return list(_places(ledger))
 
 
 def _places(ledger: Ledger) -> Iterator[Place]:
     engine, origins = ledger._engine, ledger._origins
-    rows, nodes, scope = ledger.rows, ledger._nodes, ledger._scope
+    nodes, scope, shape = ledger._nodes, ledger._scope, engine.shape
+    costs_of_rows = list(ledger._costs_of_rows())
     batch = first_batch(engine) if origins is None else None
     seen: set[int | None] = set()
     for index, composite, found in _walk(nodes, scope, origins, engine.outputs):
@@ -48,14 +52,24 @@ def _places(ledger: Ledger) -> Iterator[Place]:
             path = scope(composite.scope).path
             yield Place(index, path, composite_view(composite, path, found))
             continue
-        row, weights = rows[index], nodes[index].weights
+        node, costs, at = nodes[index], costs_of_rows[index], scope(nodes[index].scope)
         origin = found if origins is not None else replace(found, batch=batch)
-        held = row.params
-        if not seen.isdisjoint(weights):
-            held = _held(engine, weights)
-        seen.update(weights)
+        held = costs[0]
+        if not seen.isdisjoint(node.weights):
+            held = _held(engine, node.weights)
+        seen.update(node.weights)
         seen.discard(None)
-        yield Place(index, row.path, _view(row, held, origin))
+        view = LayerView(
+            node.op,
+            name_of(node, at),
+            node.attributes,
+            tuple(map(shape, node.inputs)),
+            tuple(map(shape, node.outputs)),
+            *costs,
+            held,
+            origin,
+        )
+        yield Place(index, at.path, view)
 
 
 def origins_of_space(engine: Any, origins: Origins | None) -> list[tuple[int, Any, Origin]]:
@@ -158,27 +172,6 @@ def _held(engine: Any, weights: Iterable[int | None]) -> int:
         prod(engine.shape(weight))
         for weight in set(weights)
         if weight is not None and engine.kind(weight) == "parameter"
-    )
-
-
-def _view(row: Row, held: int, origin: Origin) -> LayerView:
-    return LayerView(
-        row.op,
-        row.name,
-        row.attributes,
-        row.input_shapes,
-        row.output_shapes,
-        row.params,
-        row.trainable_params,
-        row.buffers,
-        row.macs,
-        row.flops,
-        row.activations,
-        row.outputs,
-        row.memory_access,
-        row.memory_access_bytes,
-        held,
-        origin,
     )
 
 

@@ -290,28 +290,30 @@ class Ledger:
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """A row for each layer, in the order of execution."""
-        engine = self._engine
-        columns = [self._counts.columns[column].tolist() for column in COLUMNS]
+        shape = self._engine.shape
         rows = []
-        for index, costs in enumerate(zip(*columns, strict=True)):
-            node = self._nodes[index]
+        for node, costs in zip(self._nodes, self._costs_of_rows(), strict=True):
             scope = self._scope(node.scope)
             rows.append(
                 Row(
-                    index,
+                    node.index,
                     scope.path,
-                    node.name or scope.path or f"{node.op}_{index}",
+                    name_of(node, scope),
                     scope.module_class,
                     node.op,
                     scope.call,
-                    tuple(engine.shape(tensor) for tensor in node.inputs),
-                    tuple(engine.shape(tensor) for tensor in node.outputs),
+                    tuple(map(shape, node.inputs)),
+                    tuple(map(shape, node.outputs)),
                     dict(node.attributes),
                     node.inplace,
                     *costs,
                 )
             )
         return tuple(rows)
+
+    def _costs_of_rows(self) -> Iterator[tuple[int, ...]]:
+        """The counts of every row, in the order of the columns."""
+        return zip(*(self._counts.columns[column].tolist() for column in COLUMNS), strict=True)
 
     @cached_property
     def _nodes(self) -> list[Node]:
@@ -510,6 +512,11 @@ class Ledger:
             f"<Ledger of {len(self)} rows: params={self.params}, macs={self.macs},"
             f" flops={self.flops}>"
         )
+
+
+def name_of(node: Node, scope: Scope) -> str:
+    """What a row is called: the layer's own name, else the path, else its op and index."""
+    return node.name or scope.path or f"{node.op}_{node.index}"
 
 
 def is_unsupported(row: Row) -> bool:

@@ -68,7 +68,7 @@ class TestTotals:
         ledger = Ledger(Sealed(), small._counts)  # type: ignore[arg-type]
         assert ledger.macs == small.macs
         assert repr(ledger) == "<Ledger of 7 rows: params=2834, macs=27904, flops=56576>"
-        with pytest.raises(AssertionError, match="node"):
+        with pytest.raises(AssertionError, match="shape"):
             _ = ledger.rows
 
 

@@ -20,6 +20,7 @@ from torch import nn
 from torch._C import _InferenceMode as InferenceMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from netledger._collection import paused
 from netledger._implementation import Engine
 from netledger._origin import (
     Composite,
@@ -730,6 +731,16 @@ def trace(
         DataDependentError: control flow that depends on values.
         TraceError: forward raised, or uses something that cannot be followed.
     """
+    with paused():
+        return _trace(module, positional, named, make)
+
+
+def _trace(
+    module: nn.Module,
+    positional: list[Any],
+    named: dict[str, Any],
+    make: Callable[[nn.Module, dict[Any, Handler]], Tracer],
+) -> Tracer:
     from netledger.torch.aten import HANDLERS
     from netledger.torch.leaves import LEAVES
 
