@@ -59,7 +59,7 @@ def _places(ledger: Ledger) -> Iterator[Place]:
             held = _held(engine, node.weights)
         seen.update(node.weights)
         seen.discard(None)
-        view = LayerView(
+        facts: tuple[Any, ...] = (
             node.op,
             name_of(node, at),
             node.attributes,
@@ -69,6 +69,7 @@ def _places(ledger: Ledger) -> Iterator[Place]:
             held,
             origin,
         )
+        view = LayerView(*facts)
         yield Place(index, at.path, view)
 
 

@@ -311,8 +311,8 @@ class Ledger:
             )
         return tuple(rows)
 
-    def _costs_of_rows(self) -> Iterator[tuple[int, ...]]:
-        """The counts of every row, in the order of the columns."""
+    def _costs_of_rows(self) -> Iterator[Any]:
+        """The counts of every row, in the order of the columns: a tuple of ints for each."""
         return zip(*(self._counts.columns[column].tolist() for column in COLUMNS), strict=True)
 
     @cached_property

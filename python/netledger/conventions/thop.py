@@ -229,7 +229,7 @@ def _by_affinity(layer: LayerView) -> Any:
     return (4 if affine else 2) * inputs(layer)
 
 
-NORMALIZED = Term("2 per input element, 4 with weights", _by_affinity)
+NORMALIZED = Term("4 per input element with weights, 2 without", _by_affinity)
 
 
 def _refuse_layer_norm(layer: LayerView) -> Any:
