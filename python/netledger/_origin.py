@@ -79,11 +79,14 @@ class Origin:
     @property
     def torch_classes(self) -> tuple[str, ...]:
         """The names of the classes of torch.nn that the module's class is or derives from."""
-        return tuple(
-            name.rpartition(".")[2]
-            for name in self.ancestry
-            if name.startswith("torch.nn.modules.")
-        )
+        return _torch_classes(self.ancestry)
+
+
+@cache
+def _torch_classes(ancestry: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(
+        name.rpartition(".")[2] for name in ancestry if name.startswith("torch.nn.modules.")
+    )
 
 
 class Source(NamedTuple):

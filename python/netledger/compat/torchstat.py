@@ -14,7 +14,7 @@ or in its classes. Models that torchstat fails on are refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from math import prod
@@ -46,6 +46,8 @@ __all__ = ["Leaf", "report", "stat"]
 
 #: Each figure with the modules it is there for, in the order in which torchstat notes the others.
 _FIGURES = {"MAdd": MADD_MODULES, "Flops": FLOPS_MODULES, "Memory": MEMORY_MODULES}
+#: What a row has of each module, in the order of its columns.
+_COUNTED = (MADD_MODULES, FLOPS_MODULES, MEMORY_MODULES, WRITTEN_MODULES)
 _BYTES = ("mem_read", "mem_write")
 _LARGEST_INT32 = 2**31 - 1
 
@@ -116,8 +118,7 @@ def _leaves(model: nn.Module, input_size: Sequence[int]) -> tuple[tuple[Leaf, ..
     notes = [
         f"[{figure}]: {type(call.module).__name__} is not supported!"
         for call in seen
-        for figure, term in zip(_FIGURES, _terms_of(call, _FIGURES.values()), strict=True)
-        if term is None
+        for figure in _uncounted(call)
     ]
     views = {
         place.row: place.view
@@ -133,15 +134,16 @@ def _leaves(model: nn.Module, input_size: Sequence[int]) -> tuple[tuple[Leaf, ..
 
 
 @cache
-def _origin(kind: Any) -> Origin:
-    """What the rules look at of a module: its class."""
-    return Origin(ancestry=ancestry_of(kind))
+def _terms_of(kind: Any) -> tuple[tuple[Term | None, ...], tuple[str, ...]]:
+    """For a class, the terms of what is counted, and the figures that have none."""
+    origin = Origin(ancestry=ancestry_of(kind))
+    uncounted = [name for name, modules in _FIGURES.items() if term_of(origin, modules) is None]
+    return tuple(term_of(origin, modules) for modules in _COUNTED), tuple(uncounted)
 
 
-def _terms_of(call: ModuleCall, figures: Iterable[Mapping[str, Term]]) -> list[Term | None]:
-    """The terms of several figures for a module; None for those that do not count it."""
+def _uncounted(call: ModuleCall) -> tuple[str, ...]:
     kind: Any = type(call.module)
-    return [term_of(_origin(kind), modules) for modules in figures]
+    return _terms_of(kind)[1]
 
 
 def _is_leaf(module: nn.Module) -> bool:
@@ -189,8 +191,8 @@ def _refusal(call: ModuleCall, reason: str) -> NetledgerError:
 
 def _leaf(path: str, call: ModuleCall, views: dict[int, LayerView]) -> Leaf:
     held = [parameter for parameter in call.module._parameters.values() if parameter is not None]
-    figures = (MADD_MODULES, FLOPS_MODULES, MEMORY_MODULES, WRITTEN_MODULES)
-    found = _terms_of(call, figures)
+    kind: Any = type(call.module)
+    found = _terms_of(kind)[0]
     costs = [0, 0, 0, 0]
     if any(found):
         trained = sum(parameter.numel() for parameter in held if parameter.requires_grad)
@@ -223,13 +225,13 @@ def _view(call: ModuleCall, views: dict[int, LayerView], trained: int) -> LayerV
             f"'{call.path}' ({type(call.module).__name__}) is no single layer of the kind that "
             "torchstat takes it for; use netledger.count"
         )
-    return replace(
-        found[0],
-        inputs=tuple(given.shape for given in call.args if isinstance(given, TensorShape)),
-        outputs=(call.output.shape,),
-        params=found[0].held_params,
-        trainable_params=trained,
-    )
+    (view,) = found
+    read = tuple(given.shape for given in call.args if isinstance(given, TensorShape))
+    made, held = (call.output.shape,), view.held_params
+    same = (view.inputs, view.outputs, view.params, view.trainable_params)
+    if same == (read, made, held, trained):
+        return view
+    return replace(view, inputs=read, outputs=made, params=held, trainable_params=trained)
 
 
 def _int32(cost: int, itemsize: int) -> int:
