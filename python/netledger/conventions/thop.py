@@ -32,7 +32,6 @@ from netledger.conventions.sizes import (
     CONVOLUTIONS,
     TRANSPOSED,
     bias_outputs,
-    inputs,
     outputs,
     per_input,
     per_output,
@@ -223,13 +222,23 @@ def second_size(layer: LayerView, term: Term) -> Term:
 # -- normalizations and activations ---------------------------------------------------------------
 
 
-def _by_affinity(layer: LayerView) -> Any:
+_WITH_WEIGHTS, _WITHOUT_WEIGHTS = per_input(4), per_input(2)
+
+
+def _by_weights(layer: LayerView) -> Term:
     attributes = layer.attributes
     affine = attributes.get("affine") or attributes.get("elementwise_affine")
-    return (4 if affine else 2) * inputs(layer)
+    return _WITH_WEIGHTS if affine else _WITHOUT_WEIGHTS
 
 
-NORMALIZED = Term("4 per input element with weights, 2 without", _by_affinity)
+NORMALIZED = Term(
+    "4 per input element with weights, 2 without", lambda layer: _by_weights(layer).cost(layer)
+)
+
+
+def spelled_out(layer: LayerView, term: Term) -> Term:
+    """Which of its two figures a norm has."""
+    return _by_weights(layer) if term == NORMALIZED else term
 
 
 def _refuse_layer_norm(layer: LayerView) -> Any:
@@ -422,7 +431,7 @@ PER_CALL: dict[str, Rules] = {
 
 def flops_of(terms: Terms, *steps: Adapted) -> Rules:
     """The figure that thop returns, from the terms of a call."""
-    return Rules(terms, adapted=in_turn(*steps, shared))
+    return Rules(terms, adapted=in_turn(spelled_out, *steps, shared))
 
 
 def params_of(hooks: Mapping[str, str]) -> Rules:

@@ -37,6 +37,7 @@ from netledger.conventions.thop import (
     softmax,
     softmax_rows,
     spatial_dimensions,
+    spelled_out,
     window_products,
 )
 from netledger.errors import NetledgerError
@@ -347,7 +348,7 @@ def _part(reason: str) -> Term:
     return Term(f"nothing: {reason}", NOTHING.cost)
 
 
-_FLOPS_2_2_3 = Rules(_TERMS["2.2.3"], adapted=_seen, composites=True)
+_FLOPS_2_2_3 = Rules(_TERMS["2.2.3"], adapted=in_turn(spelled_out, _seen), composites=True)
 
 
 # -- what 2.0.18 sees -----------------------------------------------------------------------------
