@@ -69,6 +69,10 @@ def _nothing(layer: LayerView) -> int:
 NOTHING = Term("nothing", _nothing)
 
 
+def _as_term(term: Term | tuple[str, Rule]) -> Term:
+    return term if isinstance(term, Term) else Term(*term)
+
+
 class Rules:
     """A rule made of a table: for every op, or several with the same rule, a term.
 
@@ -93,11 +97,11 @@ class Rules:
         composites: bool = False,
     ) -> None:
         self.terms = {
-            op: Term(*term)
+            op: _as_term(term)
             for ops, term in terms.items()
             for op in ((ops,) if isinstance(ops, str) else ops)
         }
-        self.otherwise = Term(*otherwise)
+        self.otherwise = _as_term(otherwise)
         self.adapted = adapted
         self.composites = composites
 
