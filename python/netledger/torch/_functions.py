@@ -117,7 +117,9 @@ def _wrappers() -> list[tuple[Any, str, Any, Any]]:
     found = []
     for prefix, (home, names) in _NAMES.items():
         for name in names:
-            original = getattr(home, name)
+            original = getattr(home, name, None)
+            if original is None:  # not in this release of torch
+                continue
             own = vars(home).get(name)
             found.append((home, name, _noted(f"{prefix}.{name}", original), own))
     return found
