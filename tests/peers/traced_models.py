@@ -12,23 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from peers.operation_models import OPERATIONS
-from peers.whole_models import MODELS
+from peers.golden_figures import golden_model
 from torchvision_shim import torchvision
 
 __all__ = ["TRACED_MODELS", "golden_model"]
 
 Tensor = torch.Tensor
-
-
-def golden_model(name: str) -> tuple[nn.Module, Tensor]:
-    """A model of the golden files in evaluation mode, and its input; whole ones hold no data."""
-    if name in OPERATIONS:
-        make, make_input = OPERATIONS[name]
-        return make().eval(), make_input()
-    make_whole, shape = MODELS[name]
-    with torch.device("meta"):
-        return make_whole().eval(), torch.empty(shape)
 
 
 class RecurrentClassifier(nn.Module):

@@ -15,7 +15,7 @@ from torch import nn
 from netledger.errors import NetledgerError
 from netledger.torch.recording import ModuleCall, TensorShape
 
-__all__ = ["CustomRule", "added_by", "arguments_in_order"]
+__all__ = ["CustomRule", "added_by", "arguments_in_order", "on_meta"]
 
 #: A function of a module, its inputs and its output that adds to ``module.total_ops``.
 CustomRule: TypeAlias = Callable[[Any, Any, Any], Any]
@@ -37,7 +37,7 @@ def added_by(
     """
     stand_in = _stand_in(call.module, buffers)
     try:
-        answer = rule(stand_in, tuple(map(_meta, given)), _meta(call.output))
+        answer = rule(stand_in, tuple(map(on_meta, given)), on_meta(call.output))
         return float(stand_in.total_ops), answer
     except Exception as error:
         raise NetledgerError(
@@ -64,16 +64,16 @@ def arguments_in_order(call: ModuleCall) -> tuple[Any, ...]:
     return tuple(given)
 
 
-def _meta(value: Any) -> Any:
+def on_meta(value: Any) -> Any:
     """A value with meta tensors in the places of its tensors."""
     if isinstance(value, TensorShape):
         return torch.empty(value.shape, dtype=value.dtype, device="meta")
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*map(_meta, value))
+        return type(value)(*map(on_meta, value))
     if isinstance(value, list | tuple):
-        return type(value)(map(_meta, value))
+        return type(value)(map(on_meta, value))
     if isinstance(value, dict):
-        return {key: _meta(entry) for key, entry in value.items()}
+        return {key: on_meta(entry) for key, entry in value.items()}
     return value
 
 

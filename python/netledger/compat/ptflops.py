@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from netledger._views import Place
+from netledger.compat._custom_rules import on_meta
 from netledger.compat._patched import (
     check_recurrent,
     described,
@@ -343,7 +344,7 @@ def _counted_by(hook: Hook, call: ModuleCall) -> int:
     stand_in.__dict__.update(call.module.__dict__)
     stand_in.__dict__["__flops__"] = 0
     try:
-        answer = hook(stand_in, _meta(call.args), _meta(call.output))
+        answer = hook(stand_in, on_meta(call.args), on_meta(call.output))
         found: int = stand_in.__flops__
     except Exception as error:
         raise NetledgerError(
@@ -356,19 +357,6 @@ def _counted_by(hook: Hook, call: ModuleCall) -> int:
         f"'{call.path}': it should only add to __flops__",
     )
     return found
-
-
-def _meta(value: Any) -> Any:
-    """A value with meta tensors in the places of its tensors."""
-    if isinstance(value, TensorShape):
-        return torch.empty(value.shape, dtype=value.dtype, device="meta")
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*map(_meta, value))
-    if isinstance(value, list | tuple):
-        return type(value)(map(_meta, value))
-    if isinstance(value, dict):
-        return {key: _meta(entry) for key, entry in value.items()}
-    return value
 
 
 # -- the backend 'aten' ----------------------------------------------------------------------------
