@@ -112,8 +112,10 @@ class LayerAdvice:
     hints: tuple[Hint, ...]
 
     @property
-    def intensity(self) -> Fraction:
-        """Scalar operations per byte of traffic."""
+    def intensity(self) -> Fraction | None:
+        """Scalar operations per byte of traffic; None without traffic."""
+        if not self.memory_access_bytes:
+            return None
         return Fraction(self.flops, self.memory_access_bytes)
 
 
@@ -162,6 +164,7 @@ class Advice:
         branches: modules with parallel branches, those with most contractions beside the longest
             chain first; a module within another stands by itself.
         element_wise: the share of element-wise operations.
+        unsupported: operations without a rule, whose arithmetic is left out, with their numbers.
     """
 
     title: str
@@ -169,6 +172,7 @@ class Advice:
     layers: tuple[LayerAdvice, ...]
     branches: tuple[Branches, ...]
     element_wise: ElementWise
+    unsupported: dict[str, int]
 
     @property
     def seconds(self) -> float | None:
@@ -205,6 +209,7 @@ def advise(ledger: Ledger, device: Device | None = None) -> Advice:
             ledger.flops,
             ledger.memory_access,
         ),
+        dict(ledger.unsupported),
     )
 
 

@@ -140,12 +140,13 @@ class Comparison:
     ``print`` shows a line for each; `between` takes the difference of two apart.
 
     Attributes:
+        ledger: what the model costs.
         figures: what every convention gives, by label: a convention's name, or
             ``"macs@deepspeed"`` for another metric than the one that its authors print.
     """
 
     def __init__(self, ledger: Ledger, names: Sequence[str | Convention]) -> None:
-        self._ledger = ledger
+        self.ledger = ledger
         self._conventions = {
             convention.name: convention for convention in map(convention_of, names)
         }
@@ -168,9 +169,9 @@ class Comparison:
                 )
         causes = list(
             _causes(
-                self._ledger,
-                _Reading(self._ledger, self._conventions[first.convention], first.metric),
-                _Reading(self._ledger, self._conventions[second.convention], second.metric),
+                self.ledger,
+                _Reading(self.ledger, self._conventions[first.convention], first.metric),
+                _Reading(self.ledger, self._conventions[second.convention], second.metric),
             )
         )
         assert first.value is not None
@@ -179,7 +180,7 @@ class Comparison:
         if left:
             causes.append(Cause("", 0, "sums that are no integers, cut off", "", left))
         causes.sort(key=lambda cause: _size(cause.difference), reverse=True)
-        return Difference(self._ledger.title, first, second, tuple(causes))
+        return Difference(self.ledger.title, first, second, tuple(causes))
 
     def _figure(self, label: str) -> Figure:
         metric, _, name = label.partition("@")
@@ -199,9 +200,10 @@ class Comparison:
         return table(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Every figure, by label: an int, or the reason why there is none."""
+        """Every figure by label, an int or why there is none, and the operations without a rule."""
         return {
-            "title": self._ledger.title,
+            "title": self.ledger.title,
+            "unsupported": dict(self.ledger.unsupported),
             "figures": {
                 label: figure.refusal if figure.value is None else figure.value
                 for label, figure in self.figures.items()
@@ -211,7 +213,7 @@ class Comparison:
     @property
     def title(self) -> str:
         """What the model is called."""
-        return self._ledger.title
+        return self.ledger.title
 
 
 def compared(ledger: Ledger, names: Sequence[str | Convention]) -> Comparison:

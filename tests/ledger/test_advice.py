@@ -140,6 +140,20 @@ def test_layers_without_a_factorisation(attributes: dict[str, object]) -> None:
     assert hints(**attributes) == {}
 
 
+def test_what_has_no_rule_is_said() -> None:
+    graph = nl.Graph()
+    graph.add("opaque", graph.input(2, 3), attributes={"shapes": (2, 2, 3), "label": "fft"})
+    graph.add("opaque", graph.input(0, 3), attributes={"shapes": (1, 0), "flops": 7})
+    ledger = graph.count()
+    advice = ledger.advise(nl.Device("board", 1e9, 1e8))
+    assert advice.unsupported == {"fft": 1}
+    assert str(advice).endswith("No rule for fft: their arithmetic is left out")
+    assert advice.layers[-1].intensity is None
+    assert "no traffic" in str(advice)
+    assert "no rule for fft (x1)" in str(ledger.compare("macs", "textbook"))
+    assert ledger.compare("macs").to_dict()["unsupported"] == {"fft": 1}
+
+
 def test_text() -> None:
     graph = nl.Graph()
     x = graph.input(1, 3, 32, 32)

@@ -20,7 +20,10 @@ _WORST = 5
 def report(advice: Advice) -> str:
     """A paragraph for each guideline, one for the roofline, one for factorisations."""
     parts = [_widths, _groups, _branches, _element_wise, _roofline, _factorisations]
-    return "\n".join([advice.title, *(line for part in parts for line in ("", *part(advice)))])
+    lines = [advice.title, *(line for part in parts for line in ("", *part(advice)))]
+    if advice.unsupported:
+        lines += ["", f"No rule for {', '.join(advice.unsupported)}: their arithmetic is left out"]
+    return "\n".join(lines)
 
 
 def _widths(advice: Advice) -> Iterator[str]:
@@ -93,7 +96,7 @@ def _roofline(advice: Advice) -> Iterator[str]:
     for layer in sorted(advice.layers, key=lambda each: -(each.seconds or 0.0))[:_WORST]:
         yield (
             f"  {_label(layer)}: {1000 * (layer.seconds or 0.0):.4f} ms, {layer.bound}, "
-            f"{float(layer.intensity):.2f} FLOPs per byte"
+            f"{_intensity(layer)}"
         )
 
 
@@ -115,6 +118,11 @@ def _factorisations(advice: Advice) -> Iterator[str]:
 
 def _layers(number: int) -> str:
     return "1 layer" if number == 1 else f"{number:,} layers"
+
+
+def _intensity(layer: LayerAdvice) -> str:
+    found = layer.intensity
+    return "no traffic" if found is None else f"{float(found):.2f} FLOPs per byte"
 
 
 def _label(layer: LayerAdvice) -> str:

@@ -6,6 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from netledger.comparison import REFERENCE, short_causes
+from netledger.report.text import missing
 
 if TYPE_CHECKING:
     from netledger.comparison import Comparison
@@ -44,7 +45,7 @@ def table(comparison: Comparison, width: int = 120) -> str:
 
     rule = "-" * min(width, sum(widths.values()) + len(_GAP) * (len(used) - 1))
     lines = [comparison.title, "", line(_HEADS), rule, *map(line, rows)]
-    for text in refused:
+    for text in (*refused, missing(comparison.ledger)):
         lines += textwrap.wrap(text, width)
     return "\n".join(lines)
 
